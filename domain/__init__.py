@@ -1,0 +1,1 @@
+"""The rules of Debitor: plain Python, no input or output."""

@@ -1,0 +1,104 @@
+"""
+Hints: inbox events that say where to look, never what is true.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import NamedTuple
+
+from domain.debtors import MAX_NUMBER, Edge
+
+
+class Kind(StrEnum):
+    """A kind of work; each (agreement, kind) is worked on by one holder at a time."""
+
+    DEBTORS = "debtors"
+    INVOICES = "invoices"
+    PAYMENTS = "payments"  # a daybook was booked: look what is still unpaid
+    UNUSABLE = "unusable"  # authenticated, but names nothing: becomes a failure
+
+
+class Source(StrEnum):
+    """Where an inbox event came from."""
+
+    HOOK = "hook"
+    POLL = "poll"
+    SYNC = "sync"  # a person pressed Sync now, or replayed a failure
+    INVOICE = "invoice"  # a stored invoice asks for its debtor
+
+
+class NewHint(NamedTuple):
+    """An event to be stored. `old` and `new` are usable numbers or None; `body` only what could not be read."""
+
+    agreement: int
+    kind: Kind
+    source: Source
+    correlation_id: str
+    old: int | None = None
+    new: int | None = None
+    body: str | None = None
+
+
+class Hint(NamedTuple):
+    """An outstanding event as stored."""
+
+    id: int
+    old: int | None
+    new: int | None
+    correlation_id: str
+    body: str | None = None
+
+    def numbers(self) -> set[int]:
+        """The distinct numbers to read."""
+        return {number for number in (self.old, self.new) if number is not None}
+
+
+def usable(value: object) -> int | None:
+    """
+    A number to look at, or None for what a sender left empty.
+
+    Empty text, 0, an unreplaced merge field such as `[NUMBER]` and anything out of range count as not supplied
+    (e-conomic.md §1.1, §1.3).
+    """
+    text = str(value).strip()
+    if not (text.isascii() and text.isdigit()):
+        return None
+    number = int(text) if len(text) <= 18 else 0
+    return number if 1 <= number <= MAX_NUMBER else None
+
+
+def edges(hints: Iterable[Hint]) -> list[Edge]:
+    """The re-numberings that hints claim, in order of arrival."""
+    return [
+        Edge(hint.old, hint.new)
+        for hint in sorted(hints)
+        if hint.old is not None and hint.new is not None and hint.old != hint.new
+    ]
+
+
+def bundles(hints: Iterable[Hint]) -> list[set[int]]:
+    """
+    The numbers of hints as sets that must be decided together: numbers joined by a re-numbering share one set.
+
+    Sorted by their smallest number.
+    """
+    leader: dict[int, int] = {}
+
+    def find(number: int) -> int:
+        leader.setdefault(number, number)
+        while leader[number] != number:
+            leader[number] = leader[leader[number]]
+            number = leader[number]
+        return number
+
+    for hint in hints:
+        numbers = sorted(hint.numbers())
+        for number in numbers:
+            low, high = sorted((find(numbers[0]), find(number)))
+            leader[high] = low
+    groups: dict[int, set[int]] = {}
+    for number in list(leader):
+        groups.setdefault(find(number), set()).add(number)
+    return [groups[root] for root in sorted(groups)]

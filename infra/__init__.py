@@ -1,0 +1,1 @@
+"""How it is done: settings, wiring, database, broker, intake, e-conomic."""

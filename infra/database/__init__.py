@@ -1,0 +1,1 @@
+"""PostgreSQL and SQLite: tables, stores, queries, migrations."""

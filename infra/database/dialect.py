@@ -1,0 +1,117 @@
+"""
+Where PostgreSQL and SQLite differ: types, the clock, sets of numbers, locks.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import sqlite3
+from collections.abc import Collection
+from decimal import Decimal
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+SCALE = 6
+"""Decimals kept of any amount, rate or quantity."""
+
+_UNIT = 10**SCALE
+
+
+def time_text(moment: dt.datetime) -> str:
+    """UTC, fixed width, so that SQLite's text order is time order."""
+    return moment.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+
+
+def scaled(amount: Decimal) -> int:
+    """SQLite has no exact decimals: amounts are stored in millionths, so that sums are exact."""
+    return int((amount * _UNIT).to_integral_value())
+
+
+sqlite3.register_adapter(Decimal, scaled)
+sqlite3.register_adapter(dt.datetime, time_text)
+sqlite3.register_adapter(dt.date, dt.date.isoformat)
+
+
+class Amount(TypeDecorator[Decimal]):
+    """Money, quantities and rates, exact on both databases."""
+
+    impl = sa.BigInteger
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        if dialect.name == "postgresql":
+            return dialect.type_descriptor(sa.Numeric(20, SCALE))
+        return dialect.type_descriptor(sa.BigInteger())
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
+        return value if value is None or dialect.name == "postgresql" else scaled(Decimal(value))
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:
+        if value is None or dialect.name == "postgresql":
+            return value
+        return Decimal(value) / _UNIT
+
+
+class UtcDateTime(TypeDecorator[dt.datetime]):
+    """Aware UTC datetimes; milliseconds on SQLite."""
+
+    impl = sa.String
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        if dialect.name == "postgresql":
+            return dialect.type_descriptor(postgresql.TIMESTAMP(timezone=True))
+        return dialect.type_descriptor(sa.String(24))
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
+        return value if value is None or dialect.name == "postgresql" else time_text(value)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> dt.datetime | None:
+        if value is None:
+            return None
+        return as_time(value)
+
+
+def as_time(value: Any) -> dt.datetime:
+    """A time as either database returns it in plain SQL."""
+    moment = dt.datetime.fromisoformat(value) if isinstance(value, str) else value
+    assert isinstance(moment, dt.datetime)
+    return moment.astimezone(dt.UTC)
+
+
+class Sql:
+    """The fragments of plain SQL that differ, for one database."""
+
+    def __init__(self, dialect_name: str) -> None:
+        self.postgresql = dialect_name == "postgresql"
+        self.now = "clock_timestamp()" if self.postgresql else "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
+        self.for_update = " FOR UPDATE" if self.postgresql else ""
+        self.id_type = "bigint" if self.postgresql else "integer"
+
+    def after(self, name: str) -> str:
+        """The database's time in `:name` seconds (negative: ago)."""
+        if self.postgresql:
+            return f"clock_timestamp() + make_interval(secs => CAST(:{name} AS double precision))"
+        return f"strftime('%Y-%m-%dT%H:%M:%fZ', 'now', CAST(:{name} AS TEXT) || ' seconds')"
+
+    def seconds_since(self, column: str) -> str:
+        """Seconds between a stored time and the database's now."""
+        if self.postgresql:
+            return f"CAST(extract(epoch FROM clock_timestamp() - {column}) AS double precision)"
+        return f"((julianday('now') - julianday({column})) * 86400.0)"
+
+    def set_of(self, name: str) -> str:
+        """A sub-select of the numbers bound as `numbers(…)` to `:name`; its column is `n`, sorted as bound."""
+        if self.postgresql:
+            return f"(SELECT n FROM unnest(CAST(:{name} AS bigint[])) AS s(n))"
+        return f"(SELECT value AS n FROM json_each(:{name}))"
+
+    def numbers(self, values: Collection[int]) -> Any:
+        """A set of numbers as a parameter, sorted: rows are locked in one order everywhere."""
+        ordered = sorted(values)
+        return ordered if self.postgresql else json.dumps(ordered)

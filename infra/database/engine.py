@@ -1,0 +1,136 @@
+"""
+Connections and transactions.
+
+PostgreSQL: a pool, READ COMMITTED. SQLite: WAL, `synchronous=FULL`, one writer at a time: writers of this process
+queue on a lock (fair, no busy waiting), other processes are waited for by SQLite itself.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, make_url
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
+
+from domain.errors import Unavailable
+from infra.database.dialect import Sql
+
+CONNECT_TIMEOUT_S = 3
+SQLITE_BUSY_MS = 5_000
+
+
+class DatabaseAway(Unavailable):
+    """The database refuses, is frozen, or broke the connection; nothing of this transaction is stored."""
+
+    reason = "database_away"
+
+
+class Database:
+    """One database; made after forking, shared by a process's threads."""
+
+    def __init__(self, url: str, *, pool_size: int = 16) -> None:
+        self.url = url
+        self.engine = _engine(url, pool_size)
+        self.sql = Sql(self.engine.dialect.name)
+        self._writing = threading.Lock() if not self.sql.postgresql else None
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A transaction that only reads. Raises DatabaseAway."""
+        with _translated(), self.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction that commits on leaving and rolls back on an exception. Raises DatabaseAway."""
+        if self._writing is None:
+            with _translated(), self.engine.begin() as connection:
+                yield connection
+            return
+        with self._writing, _translated(), self.engine.connect() as connection:
+            connection = connection.execution_options(debitor_writes=True)
+            with connection.begin():
+                yield connection
+
+    def ping(self) -> None:
+        """Raises DatabaseAway unless a query succeeds."""
+        with self.read() as connection:
+            connection.execute(sa.text("SELECT 1"))
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """What the surroundings did becomes DatabaseAway; programming errors stay what they are."""
+    try:
+        yield
+    except (OperationalError, sa.exc.TimeoutError) as error:
+        raise DatabaseAway(f"the database does not answer: {_first_line(error)}") from error
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise DatabaseAway(f"the database connection broke: {_first_line(error)}") from error
+        raise
+
+
+def _first_line(error: SQLAlchemyError) -> str:
+    text = str(getattr(error, "orig", None) or error).strip()
+    return text.splitlines()[0][:200] if text else type(error).__name__
+
+
+def _engine(url: str, pool_size: int) -> sa.Engine:
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        if parsed.database and parsed.database != ":memory:":
+            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        engine = sa.create_engine(
+            url, connect_args={"check_same_thread": False, "timeout": SQLITE_BUSY_MS / 1000}, pool_size=pool_size
+        )
+        sa.event.listen(engine, "connect", _prepare_sqlite)
+        sa.event.listen(engine, "begin", _begin_sqlite)
+        return engine
+    return sa.create_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=4,
+        pool_timeout=10,
+        pool_pre_ping=False,
+        connect_args={
+            "connect_timeout": CONNECT_TIMEOUT_S,
+            "application_name": "debitor",
+            # A frozen server or a cut cable is noticed by the kernel, not by a thread waiting for ever.
+            "tcp_user_timeout": 30_000,
+            "keepalives_idle": 10,
+            "options": "-c idle_in_transaction_session_timeout=60000 -c lock_timeout=30000",
+        },
+    )
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # we say BEGIN ourselves, see _begin_sqlite
+    prepare_sqlite(connection)
+
+
+def prepare_sqlite(connection: sqlite3.Connection) -> None:
+    """The durability and speed every connection of ours has."""
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        f"busy_timeout={SQLITE_BUSY_MS}",
+        "temp_store=MEMORY",
+        "cache_size=-32000",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("debitor_writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

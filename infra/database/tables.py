@@ -1,0 +1,331 @@
+"""
+The tables. Numbers of e-conomic are never keys alone: they always stand beside their agreement.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from infra.database.dialect import Amount, UtcDateTime
+
+metadata = sa.MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+Big = sa.BigInteger().with_variant(sa.Integer, "sqlite")  # SQLite counts up INTEGER keys only
+
+
+def _id() -> sa.Column[int]:
+    return sa.Column("id", Big, sa.Identity(), primary_key=True)
+
+
+def _agreement(*, primary_key: bool = False) -> sa.Column[int]:
+    return sa.Column("agreement", Big, sa.ForeignKey("agreement.number"), primary_key=primary_key, nullable=False)
+
+
+def _lease() -> list[sa.Column[object]]:
+    """Whoever holds the token may write until `lease_until` (the database's clock)."""
+    return [sa.Column("lease_token", sa.String(32)), sa.Column("lease_until", UtcDateTime())]
+
+
+firm = sa.Table(
+    "firm", metadata, _id(), sa.Column("name", sa.Text, nullable=False), sa.Column("created_at", UtcDateTime())
+)
+
+agreement = sa.Table(
+    "agreement",
+    metadata,
+    sa.Column("number", Big, primary_key=True, autoincrement=False),
+    sa.Column("firm_id", Big, sa.ForeignKey("firm.id"), nullable=False),
+    sa.Column("name", sa.Text),
+    sa.Column("user_id", sa.Text),  # informational: compared with /self, warns only
+    sa.Column("grant_token", sa.Text),  # encrypted
+    sa.Column("ask_every_time", sa.Boolean, nullable=False, default=False),
+    sa.Column("hook_secret", sa.Text, nullable=False),  # encrypted; shown again in the addresses to paste
+    sa.Column("base_currency", sa.Text),
+    sa.Column("identity_checked_at", UtcDateTime()),  # /self named this agreement: lists may be believed
+    sa.Column("debtors_total", Big),  # of e-conomic's last list answer; plans the cheapest reading
+    sa.Column("paused_at", UtcDateTime()),
+    sa.Column("removed_at", UtcDateTime()),
+    sa.Column("created_at", UtcDateTime(), nullable=False),
+)
+
+user = sa.Table(
+    "user",
+    metadata,
+    _id(),
+    sa.Column("firm_id", Big, sa.ForeignKey("firm.id"), nullable=False),
+    sa.Column("email", sa.Text, nullable=False, unique=True),  # lower case
+    sa.Column("password_hash", sa.Text, nullable=False),
+    sa.Column("role", sa.String(10), nullable=False),  # admin, sales, ops
+    sa.Column("session_salt", sa.String(32), nullable=False),  # changed with the password: ends open sessions
+    sa.Column("disabled_at", UtcDateTime()),
+    sa.Column("created_at", UtcDateTime(), nullable=False),
+)
+
+api_token = sa.Table(
+    "api_token",
+    metadata,
+    _id(),
+    sa.Column("firm_id", Big, sa.ForeignKey("firm.id"), nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("token_hash", sa.String(64), nullable=False, unique=True),
+    sa.Column("scopes", sa.Text, nullable=False),  # separated by spaces
+    sa.Column("created_at", UtcDateTime(), nullable=False),
+    sa.Column("revoked_at", UtcDateTime()),
+)
+
+# Events received, one row each, committed before the sender's 2xx; only ever appended, then marked handled.
+inbox = sa.Table(
+    "inbox",
+    metadata,
+    _id(),
+    sa.Column("agreement", Big, nullable=False),
+    sa.Column("kind", sa.String(20), nullable=False),
+    sa.Column("source", sa.String(10), nullable=False),
+    sa.Column("old_number", Big),
+    sa.Column("new_number", Big),
+    sa.Column("correlation_id", sa.String(32), nullable=False),
+    sa.Column("body", sa.Text),
+    sa.Column("received_at", UtcDateTime(), nullable=False),
+    sa.Column("handled_at", UtcDateTime()),
+)
+sa.Index(
+    "ix_inbox_outstanding",
+    inbox.c.agreement,
+    inbox.c.kind,
+    inbox.c.id,
+    postgresql_where=inbox.c.handled_at.is_(None),
+    sqlite_where=inbox.c.handled_at.is_(None),
+)
+sa.Index("ix_inbox_received", inbox.c.received_at)
+
+work = sa.Table(
+    "work",
+    metadata,
+    _agreement(primary_key=True),
+    sa.Column("kind", sa.String(20), primary_key=True),
+    *_lease(),
+    sa.Column("not_before", UtcDateTime()),
+    sa.Column("reason", sa.String(30)),  # why it waits: the `reason` of domain.errors
+    sa.Column("message", sa.Text),
+    sa.Column("waiting_since", UtcDateTime()),
+    sa.Column("attempts", sa.Integer, nullable=False, default=0),
+    sa.Column("drained_at", UtcDateTime()),
+)
+
+stamp = sa.Table(
+    "stamp", metadata, _agreement(primary_key=True), sa.Column("value", Big, nullable=False)
+)
+
+# One row per number ever read, never deleted: a write goes on only when it raises the stamp here.
+reading = sa.Table(
+    "reading",
+    metadata,
+    sa.Column("agreement", Big, primary_key=True, autoincrement=False),
+    sa.Column("what", sa.String(8), primary_key=True),  # debtor, invoice, lines
+    sa.Column("number", Big, primary_key=True, autoincrement=False),
+    sa.Column("stamp", Big, nullable=False),
+    sa.Column("read_at", UtcDateTime(), nullable=False),
+    postgresql_with={"fillfactor": "70"},
+)
+
+debtor = sa.Table(
+    "debtor",
+    metadata,
+    _id(),
+    _agreement(),
+    sa.Column("number", Big, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("currency", sa.Text),
+    sa.Column("debtor_group", Big),
+    sa.Column("payment_terms", Big),
+    sa.Column("vat_zone", Big),
+    sa.Column("layout", Big),
+    sa.Column("sales_person", Big),
+    sa.Column("address", sa.Text),
+    sa.Column("zip", sa.Text),
+    sa.Column("city", sa.Text),
+    sa.Column("country", sa.Text),
+    sa.Column("cvr", sa.Text),
+    sa.Column("vat_number", sa.Text),
+    sa.Column("p_number", sa.Text),
+    sa.Column("ean", sa.Text),
+    sa.Column("public_entry_number", sa.Text),
+    sa.Column("email", sa.Text),
+    sa.Column("phone", sa.Text),
+    sa.Column("mobile", sa.Text),
+    sa.Column("website", sa.Text),
+    sa.Column("barred", sa.Boolean, nullable=False),
+    sa.Column("e_invoicing_disabled", sa.Boolean, nullable=False),
+    sa.Column("credit_limit", Amount()),
+    sa.Column("balance", Amount()),
+    sa.Column("due_amount", Amount()),
+    sa.Column("last_updated", UtcDateTime()),
+    sa.Column("fingerprint", sa.String(16), nullable=False),
+    sa.Column("correlation_id", sa.String(32)),  # of the event whose reading changed it last
+    sa.Column("first_seen_at", UtcDateTime(), nullable=False),
+    sa.Column("changed_at", UtcDateTime(), nullable=False),
+    sa.Column("gone_at", UtcDateTime()),  # tombstone: deleted in e-conomic
+    sa.Column("absorbed_by", Big),  # the row this one became one with
+)
+_living = debtor.c.gone_at.is_(None)
+sa.Index(
+    "uq_debtor_living", debtor.c.agreement, debtor.c.number, unique=True, postgresql_where=_living, sqlite_where=_living
+)
+sa.Index("ix_debtor_number", debtor.c.agreement, debtor.c.number)
+
+debtor_edge = sa.Table(
+    "debtor_edge",
+    metadata,
+    _id(),
+    _agreement(),
+    sa.Column("old_number", Big, nullable=False),
+    sa.Column("new_number", Big, nullable=False),
+    sa.Column("seen_at", UtcDateTime(), nullable=False),
+    sa.UniqueConstraint("agreement", "old_number", "new_number"),
+)
+
+invoice = sa.Table(
+    "invoice",
+    metadata,
+    sa.Column("agreement", Big, primary_key=True, autoincrement=False),
+    sa.Column("number", Big, primary_key=True, autoincrement=False),
+    sa.Column("debtor_number", Big, nullable=False),  # as e-conomic says it
+    sa.Column("date", sa.Date, nullable=False),
+    sa.Column("currency", sa.Text, nullable=False),
+    *(sa.Column(name, Amount(), nullable=False) for name in ("net", "vat", "gross", "remainder")),
+    sa.Column("due", sa.Date),
+    sa.Column("order_number", Big),
+    *(
+        sa.Column(name, Amount())
+        for name in ("exchange_rate", "rounding", "net_base", "gross_base", "remainder_base")
+    ),
+    sa.Column("payment_terms", Big),
+    sa.Column("payment_terms_name", sa.Text),
+    sa.Column("layout", Big),
+    sa.Column("sales_person", Big),
+    sa.Column("project", Big),
+    *(
+        sa.Column(f"recipient_{name}", sa.Text)
+        for name in ("name", "address", "zip", "city", "country", "ean", "cvr")
+    ),
+    sa.Column("recipient_vat_zone", Big),
+    *(sa.Column(f"delivery_{name}", sa.Text) for name in ("address", "zip", "city", "country")),
+    sa.Column("delivery_date", sa.Date),
+    *(sa.Column(name, sa.Text) for name in ("heading", "text1", "text2", "other_reference")),
+    sa.Column("fingerprint", sa.String(16), nullable=False),
+    sa.Column("lines_fingerprint", sa.String(16)),
+    sa.Column("lines_state", sa.String(10), nullable=False),  # domain.invoices.LinesState
+    sa.Column("debtor_id", Big),  # whose invoice it is, whatever number that debtor has now
+    sa.Column("correlation_id", sa.String(32)),
+    sa.Column("first_seen_at", UtcDateTime(), nullable=False),
+    sa.Column("changed_at", UtcDateTime(), nullable=False),
+)
+sa.Index("ix_invoice_debtor", invoice.c.debtor_id, invoice.c.date)
+_orphan = invoice.c.debtor_id.is_(None)
+sa.Index(
+    "ix_invoice_orphan", invoice.c.agreement, invoice.c.debtor_number, postgresql_where=_orphan, sqlite_where=_orphan
+)
+_open_lines = invoice.c.lines_state.in_(["pending", "unverified"])
+sa.Index(
+    "ix_invoice_open_lines", invoice.c.agreement, invoice.c.number, postgresql_where=_open_lines, sqlite_where=_open_lines
+)
+
+invoice_line = sa.Table(
+    "invoice_line",
+    metadata,
+    sa.Column("agreement", Big, primary_key=True, autoincrement=False),
+    sa.Column("invoice", Big, primary_key=True, autoincrement=False),
+    sa.Column("number", Big, primary_key=True, autoincrement=False),
+    sa.Column("position", Big, nullable=False),
+    sa.Column("product", sa.Text),
+    sa.Column("description", sa.Text),
+    sa.Column("quantity", Amount()),
+    sa.Column("unit", Big),
+    *(sa.Column(name, Amount()) for name in ("unit_price", "unit_cost", "discount_pct", "vat_rate", "vat", "net")),
+    sqlite_with_rowid=False,
+)
+
+# Jobs a person or the CLI asked for: resync, later import and match.
+run = sa.Table(
+    "run",
+    metadata,
+    _id(),
+    _agreement(),
+    sa.Column("type", sa.String(10), nullable=False),
+    sa.Column("state", sa.String(10), nullable=False),  # queued, running, waiting, done, failed, cancelled
+    sa.Column("options", sa.JSON, nullable=False),
+    sa.Column("progress", sa.JSON, nullable=False),  # where a killed run goes on
+    sa.Column("counts", sa.JSON, nullable=False),
+    sa.Column("message", sa.Text),
+    *_lease(),
+    sa.Column("not_before", UtcDateTime()),
+    sa.Column("attempts", sa.Integer, nullable=False, default=0),
+    sa.Column("created_at", UtcDateTime(), nullable=False),
+    sa.Column("started_at", UtcDateTime()),
+    sa.Column("finished_at", UtcDateTime()),
+)
+_unfinished = run.c.state.in_(["queued", "running", "waiting"])
+sa.Index("ix_run_unfinished", run.c.state, run.c.id, postgresql_where=_unfinished, sqlite_where=_unfinished)
+
+# One thing a person must look at; ends replayed, dismissed or resolved.
+failure = sa.Table(
+    "failure",
+    metadata,
+    _id(),
+    _agreement(),
+    sa.Column("subject_kind", sa.String(20), nullable=False),
+    sa.Column("subject", sa.String(64), nullable=False),
+    sa.Column("reason", sa.String(30), nullable=False),
+    sa.Column("message", sa.Text, nullable=False),
+    sa.Column("advice", sa.Text, nullable=False),
+    sa.Column("detail", sa.Text),
+    sa.Column("state", sa.String(10), nullable=False),
+    sa.Column("note", sa.Text),
+    sa.Column("times", sa.Integer, nullable=False),
+    sa.Column("first_seen_at", UtcDateTime(), nullable=False),
+    sa.Column("last_seen_at", UtcDateTime(), nullable=False),
+    sa.Column("ended_at", UtcDateTime()),
+)
+_open_failure = failure.c.state == "open"
+sa.Index(
+    "uq_failure_open",
+    failure.c.agreement,
+    failure.c.subject_kind,
+    failure.c.subject,
+    unique=True,
+    postgresql_where=_open_failure,
+    sqlite_where=_open_failure,
+)
+
+# What an agreement may still spend, for all processes.
+budget = sa.Table(
+    "budget",
+    metadata,
+    _agreement(primary_key=True),
+    sa.Column("window_limit", sa.Integer),
+    sa.Column("window_left", sa.Integer),
+    sa.Column("window_ends", UtcDateTime()),
+    sa.Column("paused_until", UtcDateTime()),
+)
+calls = sa.Table(
+    "calls",
+    metadata,
+    _agreement(primary_key=True),
+    sa.Column("hour", UtcDateTime(), primary_key=True),
+    sa.Column("spent", sa.Integer, nullable=False),
+)
+
+job = sa.Table(
+    "job",
+    metadata,
+    sa.Column("name", sa.String(30), primary_key=True),
+    *_lease(),
+    sa.Column("done_at", UtcDateTime()),
+)
