@@ -127,3 +127,8 @@ def lines_agree(net: Decimal, lines: Sequence[Line]) -> bool:
     total = sum((line.net for line in lines if line.net is not None), Decimal(0))
     allowed = LINE_TOLERANCE * len(lines)
     return abs(total - net) <= allowed or (net < 0 and abs(abs(total) - abs(net)) <= allowed)
+
+
+def unique_lines(lines: Sequence[Line]) -> list[Line]:
+    """Each line once, the last reading of a number winning: a cursor may repeat records while data changes."""
+    return list({line.number: line for line in lines}.values())

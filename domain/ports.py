@@ -7,6 +7,8 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from decimal import Decimal
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from domain.debtors import Debtor, DebtorChanges, Edge, StoredDebtor
@@ -121,17 +123,31 @@ class StoredInvoice(NamedTuple):
     """What a decision needs to know of an invoice row."""
 
     number: int
-    debtor_number: int
-    net: object
-    fingerprint: str
+    net: Decimal
     lines_fingerprint: str | None
     lines_state: LinesState
+
+
+@dataclass(slots=True)
+class Tally:
+    """What writing did, in records."""
+
+    created: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    stale: int = 0
+
+    def add(self, other: Tally) -> None:
+        self.created += other.created
+        self.updated += other.updated
+        self.unchanged += other.unchanged
+        self.stale += other.stale
 
 
 class FailureReport(NamedTuple):
     """One thing a person must look at: what happened, to which record, what to do."""
 
-    subject_kind: str  # debtor, invoice, hook, run …
+    subject_kind: str  # debtor, invoice, hook, run
     subject: str
     reason: str
     message: str
@@ -139,23 +155,21 @@ class FailureReport(NamedTuple):
     detail: str | None = None
 
 
-class Mirror(Protocol):
-    """The mirrored debtors and invoices inside one transaction."""
+class DebtorStore(Protocol):
+    """The mirrored debtors of one agreement inside one transaction."""
 
     def raise_stamps(self, numbers: Collection[int], stamp: int) -> set[int]:
-        """Raise the stamp of each debtor number and return those whose stamp rose; only these may be written."""
+        """Raise the stamp of each number and return those whose stamp rose; only these may be written."""
         ...
 
-    def debtors(self, numbers: Collection[int]) -> dict[int, StoredDebtor]:
-        """The living rows under these numbers."""
-        ...
+    def living(self, numbers: Collection[int]) -> dict[int, StoredDebtor]: ...
 
     def graves(self, numbers: Collection[int]) -> dict[int, StoredDebtor]:
         """The newest tombstone under each of these numbers."""
         ...
 
-    def write_debtors(self, changes: DebtorChanges, causes: Mapping[int, str]) -> None:
-        """Write what `decide` said, in its order; `causes` gives the correlation id per number."""
+    def write(self, changes: DebtorChanges, causes: Mapping[int, str]) -> None:
+        """Write what `decide` said; `causes` gives the correlation id per number."""
         ...
 
     def remember_edges(self, edges: Iterable[Edge]) -> None: ...
@@ -164,25 +178,45 @@ class Mirror(Protocol):
         """Join invoices stored before their debtor to the living debtor of their number."""
         ...
 
-    def stored_invoices(self, numbers: Collection[int]) -> dict[int, StoredInvoice]: ...
-
-    def write_invoices(self, invoices: Sequence[Invoice], stamp: int, causes: Mapping[int, str]) -> dict[str, int]:
-        """Insert or update headers whose stamp rises; counts by outcome: created, updated, unchanged, stale."""
+    def unseen_since(self, stamp: int, after: int, limit: int) -> list[int]:
+        """Living numbers above `after` whose last reading is older than `stamp`, sorted, at most `limit`."""
         ...
 
-    def write_lines(self, lines: Mapping[int, Sequence[Line]], states: Mapping[int, LinesState], stamp: int) -> int:
-        """Replace the lines of these invoices where they differ and the stamp rises; returns lines written."""
+    def count_living(self) -> int: ...
+
+
+class InvoiceStore(Protocol):
+    """The mirrored invoices and lines of one agreement inside one transaction."""
+
+    def stored(self, numbers: Collection[int]) -> dict[int, StoredInvoice]: ...
+
+    def write(self, invoices: Sequence[Invoice], stamp: int, causes: Mapping[int, str]) -> Tally:
+        """Insert or update headers whose stamp rises."""
+        ...
+
+    def write_lines(self, lines: Mapping[int, Sequence[Line]], states: Mapping[int, LinesState], stamp: int) -> Tally:
+        """Replace the lines of stored invoices where they differ and the stamp rises; counts lines."""
+        ...
+
+    def mark_lines(self, numbers: Collection[int], state: LinesState) -> None:
+        """Say how far the lines of these invoices can be trusted, without touching them."""
+        ...
+
+    def open_lines(self, after: int, limit: int) -> list[int]:
+        """Invoices above `after` whose lines are pending or unverified, sorted, at most `limit`."""
         ...
 
     def orphans(self, numbers: Collection[int]) -> set[int]:
-        """The debtor numbers, of these invoices, that we have no living debtor for."""
+        """Debtor numbers of these invoices that no living debtor answers to."""
         ...
 
 
-class Inbox(Protocol):
-    """Outstanding events inside one transaction."""
+class InboxStore(Protocol):
+    """Events inside one transaction."""
 
-    def outstanding(self, agreement: int, kind: Kind, limit: int) -> list[Hint]: ...
+    def outstanding(self, agreement: int, kind: Kind, limit: int) -> list[Hint]:
+        """The oldest unhandled events, at most `limit`, sorted by id."""
+        ...
 
     def handled(self, ids: Collection[int]) -> None:
         """Mark exactly these events, never a range."""
@@ -191,10 +225,12 @@ class Inbox(Protocol):
     def add(self, hints: Sequence[NewHint]) -> None: ...
 
 
-class Failures(Protocol):
+class FailureStore(Protocol):
     """Failures of one agreement inside one transaction."""
 
-    def report(self, failures: Iterable[FailureReport]) -> None: ...
+    def report(self, failures: Iterable[FailureReport]) -> None:
+        """Open a failure, or count it once more when it is open already."""
+        ...
 
     def resolve(self, subject_kind: str, subjects: Collection[object]) -> None:
         """Close open failures of things that have succeeded now."""
@@ -202,12 +238,41 @@ class Failures(Protocol):
 
 
 class UnitOfWork(Protocol):
-    """One transaction: everything it holds is committed together on leaving, or not at all."""
+    """One transaction: everything in it is committed together on leaving, or not at all."""
 
-    mirror: Mirror
-    inbox: Inbox
-    failures: Failures
+    @property
+    def debtors(self) -> DebtorStore: ...
+    @property
+    def invoices(self) -> InvoiceStore: ...
+    @property
+    def inbox(self) -> InboxStore: ...
+    @property
+    def failures(self) -> FailureStore: ...
+
+    def release(self) -> None:
+        """Give the lease back in this very commit: the work is drained."""
+        ...
+
+    def debtors_total(self, total: int | None = None) -> int | None:
+        """How many debtors e-conomic last said it has; with a number, remember that."""
+        ...
 
 
-class UnitOfWorkFactory(Protocol):
-    def __call__(self) -> AbstractContextManager[UnitOfWork]: ...
+class WorkPort(Protocol):
+    """What a use case needs of the lease it works under."""
+
+    @property
+    def agreement(self) -> int: ...
+
+    def stamp(self) -> int:
+        """Draw a stamp, committed at once: before the request whose answer it dates."""
+        ...
+
+    def transaction(self) -> AbstractContextManager[UnitOfWork]:
+        """
+        A transaction that first checks the lease under lock.
+
+        Raises:
+            LeaseLost: somebody else holds the work now; nothing is written.
+        """
+        ...

@@ -1,0 +1,72 @@
+"""
+When work starts, how long it waits, how it is shared out.
+"""
+
+from __future__ import annotations
+
+import random
+from typing import NamedTuple
+
+from domain.errors import CredentialsMissing, CredentialsRefused, RateLimited, TransientError
+from domain.hints import Kind
+
+DAY_CALLS = 50_000
+"""Fair use: calls an agreement may spend in 24 hours (e-conomic.md §2.11)."""
+
+BUSY_HINTS = 100  # hints in one second: a storm, not people at work
+BUSY_SHARE = 0.20  # of the day's calls
+QUIET_S = 0.5  # a storm pauses: drain now
+PATIENCE_S = 30.0  # a storm that never pauses is drained this often
+MAX_WAIT_S = 600.0
+
+# 401: try again after 1, 5 and 15 minutes, then hourly (crm.md §7).
+_REFUSED_WAITS_S = (60.0, 300.0, 900.0, 3600.0)
+
+
+class Lease(NamedTuple):
+    """The right to work on one kind of an agreement's events until somebody else may take it."""
+
+    agreement: int
+    kind: Kind
+    token: str
+
+
+class Arrivals(NamedTuple):
+    """How events come in: hints of the last second, seconds since the last hint and the last drain, share spent."""
+
+    last_second: int
+    since_hint_s: float
+    since_drain_s: float
+    spent_share: float
+
+
+def postpone_s(arrivals: Arrivals) -> float:
+    """
+    Seconds to wait before draining; 0 = now.
+
+    A lone hint is read at once. In a storm each read would be out of date before it ends, so it waits for half a
+    second of silence, at most 30 seconds from drain to drain. Past 20 % of the day's calls, what is left is spread over the day.
+    """
+    if arrivals.spent_share >= BUSY_SHARE:
+        left = max(0.0, 1.0 - arrivals.spent_share)
+        # Two calls a drain at least, so that the rest of the budget lasts for the day.
+        spacing_s = min(MAX_WAIT_S, 2 * 86_400 / max(1.0, left * DAY_CALLS))
+        if arrivals.since_drain_s < spacing_s:
+            return spacing_s - arrivals.since_drain_s
+    calm = arrivals.last_second < BUSY_HINTS
+    if calm or arrivals.since_hint_s >= QUIET_S or arrivals.since_drain_s >= PATIENCE_S:
+        return 0.0
+    return QUIET_S
+
+
+def wait_s(error: TransientError, attempt: int) -> float:
+    """
+    Seconds until the next try after the `attempt`-th failure in a row (1 = first).
+
+    Doubling from 2 s with ±20 % of chance, at most 10 minutes; what e-conomic asked for when it said so.
+    """
+    if isinstance(error, RateLimited) and error.retry_after_s is not None:
+        return max(1.0, error.retry_after_s)
+    if isinstance(error, CredentialsRefused | CredentialsMissing):
+        return _REFUSED_WAITS_S[min(attempt, len(_REFUSED_WAITS_S)) - 1]
+    return min(MAX_WAIT_S, 2.0 ** min(attempt, 10)) * random.uniform(0.8, 1.2)  # noqa: S311

@@ -1,0 +1,55 @@
+"""
+Writing many rows at once, past SQLAlchemy's per-row cost (measured in docs/decisions/0004).
+
+Rows are tuples in the order of `columns`, in Python types; SQLite's adapters are registered in `dialect`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import psycopg
+from psycopg import sql as pgsql
+from sqlalchemy.engine import Connection
+
+from infra.database.dialect import Sql
+
+
+def insert_rows(
+    connection: Connection, sql: Sql, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]
+) -> None:
+    """Insert rows known to be new. Raises sqlalchemy/driver errors unchanged."""
+    driver = connection.connection.driver_connection
+    if sql.postgresql:
+        assert isinstance(driver, psycopg.Connection)
+        statement = pgsql.SQL("COPY {} ({}) FROM STDIN").format(
+            pgsql.Identifier(table), pgsql.SQL(", ").join(map(pgsql.Identifier, columns))
+        )
+        with driver.cursor() as cursor, cursor.copy(statement) as copy:
+            for row in rows:
+                copy.write_row(row)
+        return
+    names, marks = ", ".join(columns), ", ".join("?" * len(columns))
+    assert driver is not None
+    driver.executemany(f"INSERT INTO {table} ({names}) VALUES ({marks})", rows)  # noqa: S608
+
+
+def update_rows(
+    connection: Connection,
+    sql: Sql,
+    table: str,
+    columns: Sequence[str],
+    keys: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+) -> None:
+    """Set `columns` where `keys` match; each row holds the columns' values and then the keys'."""
+    mark = "%s" if sql.postgresql else "?"
+    sets = ", ".join(f"{name} = {mark}" for name in columns)
+    where = " AND ".join(f"{name} = {mark}" for name in keys)
+    driver: Any = connection.connection.driver_connection
+    with_cursor = driver.cursor()
+    try:
+        with_cursor.executemany(f"UPDATE {table} SET {sets} WHERE {where}", rows)  # noqa: S608
+    finally:
+        with_cursor.close()

@@ -1,0 +1,170 @@
+"""
+The mirrored debtors inside a transaction.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection, Iterable, Mapping
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from domain.debtors import Debtor, DebtorChanges, Edge, StoredDebtor
+from infra.database import bulk
+from infra.database.dialect import Sql
+from infra.database.readings import What, raise_stamps
+
+CONTENT = Debtor._fields[1:]
+_INSERT = (
+    "agreement",
+    "number",
+    *CONTENT,
+    "fingerprint",
+    "correlation_id",
+    "first_seen_at",
+    "changed_at",
+)
+_UPDATE = ("number", *CONTENT, "fingerprint", "correlation_id", "changed_at", "gone_at")
+
+
+class DebtorRows:
+    """Reads what a decision needs and writes what it said."""
+
+    def __init__(self, connection: Connection, sql: Sql, agreement: int) -> None:
+        self._connection = connection
+        self._sql = sql
+        self._agreement = agreement
+
+    def raise_stamps(self, numbers: Collection[int], stamp: int) -> set[int]:
+        return raise_stamps(self._connection, self._sql, self._agreement, What.DEBTOR, numbers, stamp)
+
+    def living(self, numbers: Collection[int]) -> dict[int, StoredDebtor]:
+        rows = self._connection.execute(
+            sa.text(
+                "SELECT d.id, d.number, d.name, d.cvr, d.fingerprint FROM debtor d"
+                " WHERE d.agreement = :agreement AND d.gone_at IS NULL"
+                f" AND d.number IN {self._sql.set_of('numbers')}"
+            ),
+            {"agreement": self._agreement, "numbers": self._sql.numbers(numbers)},
+        )
+        return {row[1]: StoredDebtor(*row, gone=False) for row in rows}
+
+    def graves(self, numbers: Collection[int]) -> dict[int, StoredDebtor]:
+        rows = self._connection.execute(
+            sa.text(
+                "SELECT d.id, d.number, d.name, d.cvr, d.fingerprint FROM debtor d"
+                " WHERE d.agreement = :agreement AND d.gone_at IS NOT NULL AND d.absorbed_by IS NULL"
+                f" AND d.number IN {self._sql.set_of('numbers')} ORDER BY d.gone_at, d.id"
+            ),
+            {"agreement": self._agreement, "numbers": self._sql.numbers(numbers)},
+        )
+        return {row[1]: StoredDebtor(*row, gone=True) for row in rows}
+
+    def write(self, changes: DebtorChanges, causes: Mapping[int, str]) -> None:
+        """In this order, so that no two living rows ever share a number."""
+        now = dt.datetime.now(dt.UTC)
+        self._bury(changes.bury)
+        for ends, goes_on in changes.absorb:
+            self._absorb(ends, goes_on)
+        self._free(changes.free)
+        self._update(changes.update, causes, now)
+        self._insert(changes.insert, causes, now)
+
+    def _bury(self, ids: Collection[int]) -> None:
+        if ids:
+            self._connection.execute(
+                sa.text(f"UPDATE debtor SET gone_at = {self._sql.now} WHERE id IN {self._sql.set_of('ids')}"),
+                {"ids": self._sql.numbers(ids)},
+            )
+
+    def _absorb(self, ends: int, goes_on: int) -> None:
+        """Two rows are one firm after all: the older keeps the history, the other one's invoices follow."""
+        self._connection.execute(
+            sa.text(f"UPDATE debtor SET gone_at = {self._sql.now}, absorbed_by = :goes_on WHERE id = :ends"),
+            {"ends": ends, "goes_on": goes_on},
+        )
+        self._connection.execute(
+            sa.text("UPDATE invoice SET debtor_id = :goes_on WHERE debtor_id = :ends"),
+            {"ends": ends, "goes_on": goes_on},
+        )
+
+    def _free(self, ids: Collection[int]) -> None:
+        """Moving rows give up their numbers first (as negative ids, which nothing else uses): swaps work."""
+        if ids:
+            self._connection.execute(
+                sa.text(f"UPDATE debtor SET number = -id WHERE id IN {self._sql.set_of('ids')}"),
+                {"ids": self._sql.numbers(ids)},
+            )
+
+    def _update(self, updates: Collection[tuple[int, Debtor]], causes: Mapping[int, str], now: dt.datetime) -> None:
+        if updates:
+            bulk.update_rows(
+                self._connection,
+                self._sql,
+                "debtor",
+                _UPDATE,
+                ("id",),
+                [
+                    (*debtor, debtor.fingerprint(), causes.get(debtor.number), now, None, row_id)
+                    for row_id, debtor in updates
+                ],
+            )
+
+    def _insert(self, debtors: Collection[Debtor], causes: Mapping[int, str], now: dt.datetime) -> None:
+        if debtors:
+            bulk.insert_rows(
+                self._connection,
+                self._sql,
+                "debtor",
+                _INSERT,
+                [
+                    (self._agreement, *debtor, debtor.fingerprint(), causes.get(debtor.number), now, now)
+                    for debtor in debtors
+                ],
+            )
+
+    def remember_edges(self, edges: Iterable[Edge]) -> None:
+        rows = [{"agreement": self._agreement, "old": old, "new": new} for old, new in edges]
+        if rows:
+            self._connection.execute(
+                sa.text(
+                    "INSERT INTO debtor_edge (agreement, old_number, new_number, seen_at)"
+                    f" VALUES (:agreement, :old, :new, {self._sql.now})"
+                    " ON CONFLICT (agreement, old_number, new_number) DO UPDATE SET seen_at = excluded.seen_at"
+                ),
+                rows,
+            )
+
+    def adopt_invoices(self, numbers: Collection[int]) -> None:
+        """Invoices stored before their debtor find it now."""
+        if numbers:
+            self._connection.execute(
+                sa.text(
+                    "UPDATE invoice SET debtor_id = d.id FROM debtor d"
+                    " WHERE invoice.debtor_id IS NULL AND invoice.agreement = :agreement"
+                    f" AND invoice.debtor_number IN {self._sql.set_of('numbers')}"
+                    " AND d.agreement = invoice.agreement AND d.number = invoice.debtor_number AND d.gone_at IS NULL"
+                ),
+                {"agreement": self._agreement, "numbers": self._sql.numbers(numbers)},
+            )
+
+    def unseen_since(self, stamp: int, after: int, limit: int) -> list[int]:
+        """Living debtor numbers above `after` whose last reading is older than `stamp`, sorted, at most `limit`."""
+        rows = self._connection.execute(
+            sa.text(
+                "SELECT d.number FROM debtor d LEFT JOIN reading r ON r.agreement = d.agreement AND r.what = 'debtor'"
+                " AND r.number = d.number WHERE d.agreement = :agreement AND d.gone_at IS NULL AND d.number > :after"
+                " AND COALESCE(r.stamp, 0) < :stamp ORDER BY d.number LIMIT :limit"
+            ),
+            {"agreement": self._agreement, "stamp": stamp, "after": after, "limit": limit},
+        )
+        return [number for (number,) in rows]
+
+    def count_living(self) -> int:
+        return int(
+            self._connection.execute(
+                sa.text("SELECT count(*) FROM debtor WHERE agreement = :agreement AND gone_at IS NULL"),
+                {"agreement": self._agreement},
+            ).scalar_one()
+        )

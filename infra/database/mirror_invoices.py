@@ -1,0 +1,246 @@
+"""
+The mirrored invoices and lines inside a transaction.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from domain.invoices import Invoice, Line, LinesState, lines_fingerprint
+from domain.ports import StoredInvoice, Tally
+from infra.database import bulk
+from infra.database.dialect import Amount, Sql
+from infra.database.readings import What, raise_stamps
+
+_BASE = Invoice._fields
+_INSERT = (
+    "agreement",
+    *_BASE,
+    "fingerprint",
+    "lines_state",
+    "debtor_id",
+    "correlation_id",
+    "first_seen_at",
+    "changed_at",
+)
+_UPDATE = (*_BASE[1:], "fingerprint", "debtor_id", "correlation_id", "changed_at")
+_LINE = ("agreement", *Line._fields)
+
+
+class _Row(NamedTuple):
+    number: int
+    debtor_number: int
+    debtor_id: int | None
+    fingerprint: str
+
+
+class InvoiceRows:
+    """Headers and lines of one agreement."""
+
+    def __init__(self, connection: Connection, sql: Sql, agreement: int) -> None:
+        self._connection = connection
+        self._sql = sql
+        self._agreement = agreement
+
+    def _rows(self, columns: str, numbers: Collection[int]) -> sa.CursorResult[tuple[object, ...]]:
+        return self._connection.execute(
+            sa.text(
+                f"SELECT {columns} FROM invoice WHERE agreement = :agreement AND number IN {self._sql.set_of('numbers')}"
+            ).columns(net=Amount()),
+            {"agreement": self._agreement, "numbers": self._sql.numbers(numbers)},
+        )
+
+    def stored(self, numbers: Collection[int]) -> dict[int, StoredInvoice]:
+        if not numbers:
+            return {}
+        rows = self._rows("net, number, lines_fingerprint, lines_state", numbers)
+        return {
+            row.number: StoredInvoice(row.number, row.net, row.lines_fingerprint, LinesState(row.lines_state))
+            for row in rows
+        }
+
+    def write(self, invoices: Sequence[Invoice], stamp: int, causes: Mapping[int, str]) -> Tally:
+        """Insert or update headers whose stamp rises; an unchanged one costs its stamp only."""
+        by_number = {invoice.number: invoice for invoice in invoices}
+        rising = raise_stamps(self._connection, self._sql, self._agreement, What.INVOICE, by_number, stamp)
+        tally = Tally(stale=len(by_number) - len(rising))
+        if not rising:
+            return tally
+        stored = {
+            row[0]: _Row(*row) for row in self._rows("number, debtor_number, debtor_id, fingerprint", rising)
+        }
+        now = dt.datetime.now(dt.UTC)
+        new: list[Invoice] = []
+        changed: list[Invoice] = []
+        for number in sorted(rising):
+            invoice, row = by_number[number], stored.get(number)
+            if row is None:
+                new.append(invoice)
+            elif row.fingerprint != invoice.fingerprint():
+                changed.append(invoice)
+            else:
+                tally.unchanged += 1
+        owners = self._owners({i.debtor_number for i in new} | {i.debtor_number for i in changed})
+        bulk.insert_rows(
+            self._connection,
+            self._sql,
+            "invoice",
+            _INSERT,
+            [
+                (
+                    self._agreement,
+                    *invoice,
+                    invoice.fingerprint(),
+                    LinesState.PENDING.value,
+                    owners.get(invoice.debtor_number),
+                    causes.get(invoice.number),
+                    now,
+                    now,
+                )
+                for invoice in new
+            ],
+        ) if new else None
+        if changed:
+            self._update(changed, stored, owners, causes, now)
+        tally.created += len(new)
+        tally.updated += len(changed)
+        return tally
+
+    def _update(
+        self,
+        changed: Sequence[Invoice],
+        stored: Mapping[int, _Row],
+        owners: Mapping[int, int],
+        causes: Mapping[int, str],
+        now: dt.datetime,
+    ) -> None:
+        def owner(invoice: Invoice) -> int | None:
+            row = stored[invoice.number]
+            if row.debtor_id is not None and row.debtor_number == invoice.debtor_number:
+                return row.debtor_id  # whatever number that debtor has now
+            return owners.get(invoice.debtor_number, row.debtor_id)
+
+        bulk.update_rows(
+            self._connection,
+            self._sql,
+            "invoice",
+            _UPDATE,
+            ("agreement", "number"),
+            [
+                (
+                    *invoice[1:],
+                    invoice.fingerprint(),
+                    owner(invoice),
+                    causes.get(invoice.number),
+                    now,
+                    self._agreement,
+                    invoice.number,
+                )
+                for invoice in changed
+            ],
+        )
+
+    def _owners(self, debtor_numbers: Collection[int]) -> dict[int, int]:
+        if not debtor_numbers:
+            return {}
+        rows = self._connection.execute(
+            sa.text(
+                "SELECT d.number, d.id FROM debtor d WHERE d.agreement = :agreement AND d.gone_at IS NULL"
+                f" AND d.number IN {self._sql.set_of('numbers')}"
+            ),
+            {"agreement": self._agreement, "numbers": self._sql.numbers(debtor_numbers)},
+        )
+        return dict(row._tuple() for row in rows)
+
+    def write_lines(
+        self, lines: Mapping[int, Sequence[Line]], states: Mapping[int, LinesState], stamp: int
+    ) -> Tally:
+        """Replace the lines of stored invoices where they differ and the stamp rises; counts lines."""
+        rising = raise_stamps(self._connection, self._sql, self._agreement, What.LINES, list(lines), stamp)
+        stored = self.stored(rising)
+        tally = Tally()
+        replace: list[int] = []
+        states_changed: list[tuple[str | None, str, int, int]] = []
+        for number in sorted(lines):
+            if number not in stored:  # stale, or the header is not here
+                tally.stale += len(lines[number])
+                continue
+            row, fresh = stored[number], lines_fingerprint(lines[number])
+            if row.lines_fingerprint == fresh:
+                tally.unchanged += len(lines[number])
+            else:
+                replace.append(number)
+                tally.created += len(lines[number])
+            if row.lines_fingerprint != fresh or row.lines_state != states[number]:
+                states_changed.append((fresh, states[number].value, self._agreement, number))
+        old = [number for number in replace if stored[number].lines_fingerprint is not None]
+        if old:
+            self._connection.execute(
+                sa.text(
+                    "DELETE FROM invoice_line WHERE agreement = :agreement"
+                    f" AND invoice IN {self._sql.set_of('numbers')}"
+                ),
+                {"agreement": self._agreement, "numbers": self._sql.numbers(old)},
+            )
+        if replace:
+            agreement = self._agreement
+            bulk.insert_rows(
+                self._connection,
+                self._sql,
+                "invoice_line",
+                _LINE,
+                ((agreement, *line) for number in replace for line in lines[number]),
+            )
+        if states_changed:
+            self._set_states(states_changed)
+        return tally
+
+    def _set_states(self, rows: Sequence[tuple[str | None, str, int, int]]) -> None:
+        bulk.update_rows(
+            self._connection,
+            self._sql,
+            "invoice",
+            ("lines_fingerprint", "lines_state"),
+            ("agreement", "number"),
+            rows,
+        )
+
+    def mark_lines(self, numbers: Collection[int], state: LinesState) -> None:
+        """Say how far the lines of these invoices can be trusted, without touching them."""
+        if numbers:
+            self._connection.execute(
+                sa.text(
+                    "UPDATE invoice SET lines_state = :state WHERE agreement = :agreement"
+                    f" AND number IN {self._sql.set_of('numbers')}"
+                ),
+                {"state": state.value, "agreement": self._agreement, "numbers": self._sql.numbers(numbers)},
+            )
+
+    def open_lines(self, after: int, limit: int) -> list[int]:
+        """Invoices above `after` whose lines are pending or unverified, sorted, at most `limit`."""
+        rows = self._connection.execute(
+            sa.text(
+                "SELECT number FROM invoice WHERE agreement = :agreement AND lines_state IN ('pending', 'unverified')"
+                " AND number > :after ORDER BY number LIMIT :limit"
+            ),
+            {"agreement": self._agreement, "after": after, "limit": limit},
+        )
+        return [number for (number,) in rows]
+
+    def orphans(self, numbers: Collection[int]) -> set[int]:
+        """Debtor numbers of these invoices that no living debtor answers to."""
+        if not numbers:
+            return set()
+        rows = self._connection.execute(
+            sa.text(
+                "SELECT DISTINCT debtor_number FROM invoice WHERE agreement = :agreement AND debtor_id IS NULL"
+                f" AND number IN {self._sql.set_of('numbers')}"
+            ),
+            {"agreement": self._agreement, "numbers": self._sql.numbers(numbers)},
+        )
+        return {number for (number,) in rows}

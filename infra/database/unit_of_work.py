@@ -1,0 +1,75 @@
+"""
+One transaction with everything a use case writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from domain.work import Lease
+from infra.database.dialect import Sql
+from infra.database.engine import Database
+from infra.database.failures import FailureRows
+from infra.database.inbox import SqlInbox
+from infra.database.mirror_debtors import DebtorRows
+from infra.database.mirror_invoices import InvoiceRows
+from infra.database.work import check_in, draw_stamp, release_in
+
+
+class SqlUnitOfWork:
+    """`domain.ports.UnitOfWork` on either database."""
+
+    def __init__(self, connection: Connection, sql: Sql, agreement: int, lease: Lease | None) -> None:
+        self.connection = connection
+        self.agreement = agreement
+        self.debtors = DebtorRows(connection, sql, agreement)
+        self.invoices = InvoiceRows(connection, sql, agreement)
+        self.inbox = SqlInbox(connection, sql)
+        self.failures = FailureRows(connection, sql, agreement)
+        self._sql = sql
+        self._lease = lease
+
+    def release(self) -> None:
+        if self._lease is not None:
+            release_in(self.connection, self._sql, self._lease, drained=True)
+
+    def debtors_total(self, total: int | None = None) -> int | None:
+        key = {"agreement": self.agreement}
+        if total is not None:
+            self.connection.execute(
+                sa.text(
+                    "UPDATE agreement SET debtors_total = :total"
+                    " WHERE number = :agreement AND COALESCE(debtors_total, -1) <> :total"
+                ),
+                {"total": total, **key},
+            )
+            return total
+        stored = self.connection.execute(
+            sa.text("SELECT debtors_total FROM agreement WHERE number = :agreement"), key
+        ).scalar()
+        return None if stored is None else int(stored)
+
+
+class LeasedWork:
+    """`domain.ports.WorkPort`: one lease on one (agreement, kind)."""
+
+    def __init__(self, database: Database, lease: Lease) -> None:
+        self._database = database
+        self.lease = lease
+
+    @property
+    def agreement(self) -> int:
+        return self.lease.agreement
+
+    def stamp(self) -> int:
+        return draw_stamp(self._database, self.agreement)
+
+    @contextmanager
+    def transaction(self) -> Iterator[SqlUnitOfWork]:
+        with self._database.write() as connection:
+            check_in(connection, self._database.sql, self.lease)
+            yield SqlUnitOfWork(connection, self._database.sql, self.agreement, self.lease)

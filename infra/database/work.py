@@ -1,0 +1,222 @@
+"""
+Work rows: who works on what, what waits and why.
+
+A lease is taken by one conditional UPDATE; the transaction that writes results checks its token under lock. The
+holder releases in its own commit first and looks again afterwards, so an event that arrives between the two is
+either seen by that look or wakes somebody itself.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from domain.errors import LeaseLost, TransientError
+from domain.hints import Kind
+from domain.work import DAY_CALLS, Arrivals, Lease, wait_s
+from infra.database.dialect import Sql
+from infra.database.engine import Database
+
+LEASE_S = 180
+"""Longer than the longest e-conomic call with its retries (30 s each, three tries)."""
+
+_OUTSTANDING = (
+    "EXISTS (SELECT 1 FROM inbox WHERE inbox.agreement = work.agreement AND inbox.kind = work.kind"
+    " AND inbox.handled_at IS NULL)"
+)
+
+
+class Due(NamedTuple):
+    """Work that could start now."""
+
+    agreement: int
+    kind: Kind
+
+
+class WorkRows:
+    """Takes, releases and postpones work in short transactions of its own."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        sql = self._sql = database.sql
+        self._free = (
+            f"(work.lease_until IS NULL OR work.lease_until < {sql.now})"
+            f" AND (work.not_before IS NULL OR work.not_before <= {sql.now})"
+            " AND EXISTS (SELECT 1 FROM agreement a WHERE a.number = work.agreement AND a.paused_at IS NULL"
+            " AND a.removed_at IS NULL)"
+        )
+
+    def take(self, agreement: int, kind: Kind) -> Lease | None:
+        """The lease, if the work is due and nobody holds it."""
+        token = secrets.token_hex(16)
+        with self._database.write() as connection:
+            taken = connection.execute(
+                sa.text(
+                    f"UPDATE work SET lease_token = :token, lease_until = {self._sql.after('lease_s')}"
+                    f" WHERE agreement = :agreement AND kind = :kind AND {self._free} AND {_OUTSTANDING}"
+                ),
+                {"token": token, "lease_s": LEASE_S, "agreement": agreement, "kind": kind.value},
+            )
+            return Lease(agreement, kind, token) if taken.rowcount else None
+
+    def due(self) -> list[Due]:
+        """Everything that could start now: outstanding events, no lease, `not_before` passed, not paused."""
+        with self._database.read() as connection:
+            rows = connection.execute(
+                sa.text(f"SELECT agreement, kind FROM work WHERE {self._free} AND {_OUTSTANDING}")
+            )
+            return [Due(agreement, Kind(kind)) for agreement, kind in rows]
+
+    def is_due(self, agreement: int, kind: Kind) -> bool:
+        """The look after a release."""
+        with self._database.read() as connection:
+            return (
+                connection.execute(
+                    sa.text(
+                        "SELECT 1 FROM work WHERE agreement = :agreement AND kind = :kind"
+                        f" AND {self._free} AND {_OUTSTANDING}"
+                    ),
+                    {"agreement": agreement, "kind": kind.value},
+                ).first()
+                is not None
+            )
+
+    def arrivals(self, lease: Lease) -> Arrivals:
+        """How events come in, for the pace."""
+        since_hint = self._sql.seconds_since("max(received_at)")
+        since_drain = self._sql.seconds_since("drained_at")
+        with self._database.read() as connection:
+            row = connection.execute(
+                sa.text(
+                    f"SELECT count(*), {since_hint},"
+                    f" (SELECT {since_drain} FROM work WHERE agreement = :agreement AND kind = :kind),"
+                    f" (SELECT sum(spent) FROM calls WHERE agreement = :agreement AND hour > {self._sql.after('day')})"
+                    " FROM (SELECT received_at FROM inbox WHERE agreement = :agreement AND kind = :kind"
+                    f" AND handled_at IS NULL AND received_at > {self._sql.after('second')}) AS recent"
+                ),
+                {"agreement": lease.agreement, "kind": lease.kind.value, "second": -1, "day": -86_400},
+            ).one()
+        recent, since_hint_s, since_drain_s, spent = row
+        return Arrivals(
+            last_second=recent,
+            since_hint_s=1.0 if since_hint_s is None else float(since_hint_s),
+            since_drain_s=float("inf") if since_drain_s is None else float(since_drain_s),
+            spent_share=float(spent or 0) / DAY_CALLS,
+        )
+
+    def release(self, lease: Lease, *, drained: bool = False) -> None:
+        """Give the lease back; a drain that went well also clears the reason it waited for."""
+        with self._database.write() as connection:
+            release_in(connection, self._sql, lease, drained=drained)
+
+    def postpone(self, lease: Lease, seconds: float) -> None:
+        """Give the lease back and start again in `seconds`: pacing, not trouble."""
+        with self._database.write() as connection:
+            connection.execute(
+                sa.text(
+                    f"UPDATE work SET lease_token = NULL, lease_until = NULL, not_before = {self._sql.after('seconds')}"
+                    " WHERE agreement = :agreement AND kind = :kind AND lease_token = :token"
+                ),
+                {"seconds": seconds, **_key(lease)},
+            )
+
+    def wait(self, lease: Lease, error: TransientError) -> float:
+        """The surroundings are at fault: give the lease back, say why, and wait; returns the seconds."""
+        with self._database.write() as connection:
+            attempts = connection.execute(
+                sa.text(
+                    "SELECT attempts FROM work WHERE agreement = :agreement AND kind = :kind"
+                    f" AND lease_token = :token{self._sql.for_update}"
+                ),
+                _key(lease),
+            ).scalar()
+            if attempts is None:
+                return 0.0
+            seconds = wait_s(error, attempts + 1)
+            connection.execute(
+                sa.text(
+                    "UPDATE work SET lease_token = NULL, lease_until = NULL, attempts = attempts + 1,"
+                    f" not_before = {self._sql.after('seconds')}, reason = :reason, message = :message,"
+                    f" waiting_since = COALESCE(waiting_since, {self._sql.now})"
+                    " WHERE agreement = :agreement AND kind = :kind AND lease_token = :token"
+                ),
+                {"seconds": seconds, "reason": error.reason, "message": str(error)[:500], **_key(lease)},
+            )
+            return seconds
+
+    def clear_leases(self) -> None:
+        """Embedded form, at start: whoever held a lease is dead, there is one process only."""
+        with self._database.write() as connection:
+            connection.execute(sa.text("UPDATE work SET lease_token = NULL, lease_until = NULL"))
+            connection.execute(sa.text("UPDATE run SET lease_token = NULL, lease_until = NULL"))
+
+    def try_now(self, agreement: int) -> None:
+        """A person mended something: whatever waits for this agreement may start at once."""
+        with self._database.write() as connection:
+            connection.execute(
+                sa.text("UPDATE work SET not_before = NULL, attempts = 0 WHERE agreement = :agreement"),
+                {"agreement": agreement},
+            )
+
+
+def check_in(connection: Connection, sql: Sql, lease: Lease) -> None:
+    """Lock the work row. Raises LeaseLost when somebody else holds it now."""
+    row = connection.execute(
+        sa.text(
+            "SELECT 1 FROM work WHERE agreement = :agreement AND kind = :kind"
+            f" AND lease_token = :token{sql.for_update}"
+        ),
+        _key(lease),
+    ).first()
+    if row is None:
+        raise LeaseLost(f"the {lease.kind} of agreement {lease.agreement} are held by somebody else now")
+
+
+def release_in(connection: Connection, sql: Sql, lease: Lease, *, drained: bool) -> None:
+    """Release as part of the transaction that wrote the results."""
+    cleared = (
+        f", drained_at = {sql.now}, not_before = NULL, reason = NULL, message = NULL, waiting_since = NULL,"
+        " attempts = 0"
+        if drained
+        else ""
+    )
+    connection.execute(
+        sa.text(
+            f"UPDATE work SET lease_token = NULL, lease_until = NULL{cleared}"
+            " WHERE agreement = :agreement AND kind = :kind AND lease_token = :token"
+        ),
+        _key(lease),
+    )
+
+
+def draw_stamp(database: Database, agreement: int) -> int:
+    """The next stamp of an agreement, committed at once: drawn before a request is sent, it dates the answer."""
+    with database.write() as connection:
+        value = connection.execute(
+            sa.text("UPDATE stamp SET value = value + 1 WHERE agreement = :agreement RETURNING value"),
+            {"agreement": agreement},
+        ).scalar_one()
+        return int(value)
+
+
+def create_rows(connection: Connection, agreement: int, kinds: Iterable[Kind] = tuple(Kind)) -> None:
+    """The rows an agreement needs before its first event."""
+    connection.execute(
+        sa.text("INSERT INTO work (agreement, kind, attempts) VALUES (:agreement, :kind, 0) ON CONFLICT DO NOTHING"),
+        [{"agreement": agreement, "kind": kind.value} for kind in kinds],
+    )
+    connection.execute(
+        sa.text("INSERT INTO stamp (agreement, value) VALUES (:agreement, 0) ON CONFLICT DO NOTHING"),
+        {"agreement": agreement},
+    )
+    connection.execute(
+        sa.text("INSERT INTO budget (agreement) VALUES (:agreement) ON CONFLICT DO NOTHING"), {"agreement": agreement}
+    )
+
+
+def _key(lease: Lease) -> dict[str, object]:
+    return {"agreement": lease.agreement, "kind": lease.kind.value, "token": lease.token}
