@@ -50,10 +50,10 @@ class NewLine(msgspec.Struct, forbid_unknown_fields=True):
 
     description: str = ""
     quantity: Decimal | None = None
-    unitNetPrice: Decimal | None = None  # noqa: N815 - the API's own name
-    discountPercentage: Decimal = Decimal("0.00")  # noqa: N815
-    unitCostPrice: Decimal = Decimal("0.00")  # noqa: N815
-    vatRate: Decimal | None = None  # noqa: N815
+    unitNetPrice: Decimal | None = None
+    discountPercentage: Decimal = Decimal("0.00")
+    unitCostPrice: Decimal = Decimal("0.00")
+    vatRate: Decimal | None = None
     product: str | None = None
     unit: int | None = None
 
@@ -97,8 +97,12 @@ class Agreement:
         number = self.customers.free(MAX_NUMBER) if number is None else number
         customer = Customer(number, fields, self._seconds())
         self.customers.add(customer)
-        self._customer_event(self.conventions.create, None, number)
+        self.announce_created(customer)
         return customer
+
+    def announce_created(self, customer: Customer) -> None:
+        """Fire what a creation fires, for a debtor that was put in beside the API."""
+        self._customer_event(self.conventions.create, None, customer.number)
 
     def change_customer(self, customer: Customer, fields: dict[str, Any]) -> None:
         """Replace everything that can be written."""
@@ -143,8 +147,12 @@ class Agreement:
         if invoice.remainder:
             insort(self.open_numbers, invoice.number)
         self._balance_changed(invoice.customer)
-        self.fire(INVOICE_BOOKED, INVOICENO=invoice.number)
+        self.announce_booked(invoice)
         return invoice
+
+    def announce_booked(self, invoice: Invoice) -> None:
+        """Fire what a booking fires."""
+        self.fire(INVOICE_BOOKED, INVOICENO=invoice.number)
 
     def pay(self, invoice: Invoice, amount: int | None = None) -> None:
         """Lower what is open by an amount in hundredths, or settle it; no webhook tells of a payment."""

@@ -171,9 +171,7 @@ def accepted(agreement: Agreement, body: dict[str, Any], current: Customer | Non
     return fields
 
 
-def _take_reference(
-    agreement: Agreement, problems: Problems, fields: dict[str, Any], name: str, value: Any
-) -> None:
+def _take_reference(agreement: Agreement, problems: Problems, fields: dict[str, Any], name: str, value: Any) -> None:
     """A reference names its record by number or by `self`."""
     key, path = REFERENCES[name]
     number = value.get(key) if isinstance(value, dict) else None
@@ -234,7 +232,7 @@ def create_customer(request: Request, agreement: Agreement) -> Answer:
         problems.add("customerNumber", f"customerNumber must be between 1 and {MAX_NUMBER}.", "E04300", number)
     elif number is None and "customerNumber" in body:
         problems.add("customerNumber", "Expected Integer but got Null.", "E04300", None)
-    elif number in agreement.customers:
+    elif number is not None and number in agreement.customers:
         problems.add("customerNumber", f"Customer number {number} is already in use.", "E06010", number)
     problems.raise_if_any()
     return _created(agreement, agreement.create_customer(accepted(agreement, body), number))
@@ -259,11 +257,11 @@ def patch_customer(request: Request, agreement: Agreement, number: str) -> Answe
         steps = request.json()
     except msgspec.DecodeError:
         steps = None
-    for step in steps if isinstance(steps, list) else [None]:
-        value = step.get("value") if isinstance(step, dict) else None
-        if not isinstance(value, bool) or step.get("path") != "/eInvoicingDisabledByDefault":
+    match steps:
+        case [{"op": "replace" | "add", "path": "/eInvoicingDisabledByDefault", "value": bool(value)}]:
+            agreement.change_customer(customer, customer.fields | {"eInvoicingDisabledByDefault": value})
+        case _:
             raise Refused(rest_error(400, "Only /eInvoicingDisabledByDefault can be patched.", code="E04300"))
-        agreement.change_customer(customer, customer.fields | {"eInvoicingDisabledByDefault": value})
     return _shown(agreement, customer)
 
 
@@ -298,4 +296,3 @@ def _created(agreement: Agreement, customer: Customer) -> Answer:
 
 def _shown(agreement: Agreement, customer: Customer) -> Answer:
     return Answer(200, customer.single(agreement.reference, agreement.clock.today()))
-

@@ -32,7 +32,7 @@ def rest_error(status: int, message: str, hint: str = "", code: str | None = Non
     if code:
         body["errorCode"] = code
     body |= {"developerHint": hint, "logId": log_id(), "httpStatusCode": status, **more}
-    body["logTime"] = datetime.now().isoformat(timespec="seconds")  # local, no zone: as the real one
+    body["logTime"] = datetime.now().isoformat(timespec="seconds")  # noqa: DTZ005 - local, no zone, as the real one
     return Answer(status, encode(body))
 
 

@@ -49,13 +49,12 @@ class Replays:
                 request, "PayloadChanged", "The payload differs from the first request with this idempotency key."
             )
         first = kept.answer
-        return Answer(
-            first.status, first.body, first.content_type, [*first.headers, (b"x-resultfromcache", b"true")]
-        )
+        return Answer(first.status, first.body, first.content_type, [*first.headers, (b"x-resultfromcache", b"true")])
 
     def keep(self, request: Request, answer: Answer, now: float) -> None:
-        """Remember the answer to a key seen for the first time."""
-        self._kept[request.header(b"idempotency-key")] = _Kept(now, _url(request), request.body, answer)
+        """Remember the answer to a key seen for the first time, before anything is added to it."""
+        first = Answer(answer.status, answer.body, answer.content_type, list(answer.headers))
+        self._kept[request.header(b"idempotency-key")] = _Kept(now, _url(request), request.body, first)
 
     def clear(self) -> None:
         """Forget every key, as if the hour had passed."""

@@ -68,9 +68,7 @@ def list_view(request: Request, agreement: Agreement, view: str) -> Answer:
     records = _view_records(agreement, view)
     return rest_page(
         request,
-        Collection(
-            VIEW, KEY, _within(records), len(records), lambda invoice: invoice.view(agreement.reference)
-        ),
+        Collection(VIEW, KEY, _within(records), len(records), lambda invoice: invoice.view(agreement.reference)),
     )
 
 

@@ -127,9 +127,7 @@ class Reference:
             fields = {"paymentTermsNumber": number, "daysOfCredit": days, "description": name, "name": name}
             terms.put({k: v for k, v in fields.items() if v is not None} | {"paymentTermsType": kind})
         for number, name in ZONES:
-            zones.put(
-                {"name": name, "vatZoneNumber": number, "enabledForCustomer": True, "enabledForSupplier": True}
-            )
+            zones.put({"name": name, "vatZoneNumber": number, "enabledForCustomer": True, "enabledForSupplier": True})
         for number, name in LAYOUTS:
             layouts.put({"layoutNumber": number, "name": name, "deleted": False})
         for code, (name, _) in CURRENCIES.items():

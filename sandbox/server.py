@@ -1,0 +1,118 @@
+"""Putting the stand-in together and serving it, on loopback only."""
+
+import asyncio
+import contextlib
+import ipaddress
+import os
+import signal
+import threading
+from collections.abc import Callable
+
+from granian.constants import HTTPModes, Interfaces
+from granian.server.embed import Server
+
+from sandbox.app import Sandbox
+from sandbox.seed import Bulk, fill
+from sandbox.world import AGREEMENT, DEMO_AGREEMENT, World
+
+DEMO_SHARE = Bulk(debtors=40, invoices=120, seed=7)
+
+
+def build(
+    agreement: int = AGREEMENT,
+    *,
+    debtors: int = 0,
+    invoices: int = 0,
+    lines_per_invoice: int = 3,
+    seed: int = 1,
+) -> Sandbox:
+    """
+    The ASGI application with its state (`.world`).
+
+    The default agreement gets the records asked for; the read-only demo
+    agreement always has a few.
+    """
+    world = World(agreement)
+    fill(world.agreements[agreement], Bulk(debtors, invoices, lines_per_invoice, seed=seed))
+    fill(world.agreements[DEMO_AGREEMENT], DEMO_SHARE)
+    return Sandbox(world)
+
+
+def serve(
+    listen: str = "127.0.0.1:8900",
+    *,
+    agreement: int = AGREEMENT,
+    debtors: int = 0,
+    invoices: int = 0,
+    lines_per_invoice: int = 3,
+    seed: int = 1,
+    end_with_parent: bool = False,
+) -> None:
+    """
+    Serve until SIGTERM or SIGINT.
+
+    Args:
+        end_with_parent: also end when the process that started this one is gone.
+
+    Raises:
+        ValueError: the address is not a loopback address.
+    """
+    host, port = loopback(listen)
+    app = build(agreement, debtors=debtors, invoices=invoices, lines_per_invoice=lines_per_invoice, seed=seed)
+    asyncio.run(_serve(app, host, port, end_with_parent))
+
+
+async def _serve(app: Sandbox, host: str, port: int, end_with_parent: bool) -> None:
+    loop = asyncio.get_running_loop()
+    server = Server(
+        app,
+        address=host,
+        port=port,
+        interface=Interfaces.ASGI,
+        http=HTTPModes.http1,
+        websockets=False,
+        backlog=1024,
+        backpressure=1024,
+        log_enabled=False,
+    )
+    for number in (signal.SIGTERM, signal.SIGINT):
+        with contextlib.suppress(NotImplementedError):  # no loop signal handlers on Windows
+            loop.add_signal_handler(number, server.stop)
+    if end_with_parent:
+        watch_parent(lambda: loop.call_soon_threadsafe(server.stop))
+    await server.serve()
+    app.life.stop()
+    app.world.delivery.forget()
+
+
+def watch_parent(gone: Callable[[], object], *, interval_s: float = 0.5) -> threading.Event:
+    """
+    Call back once the parent process has ended.
+
+    Returns:
+        Set it to stop watching.
+    """
+    parent, stop = os.getppid(), threading.Event()
+
+    def watch() -> None:
+        while not stop.wait(interval_s):
+            if os.getppid() != parent:
+                gone()
+                return
+
+    threading.Thread(target=watch, name="parent-watch", daemon=True).start()
+    return stop
+
+
+def loopback(listen: str) -> tuple[str, int]:
+    """
+    Host and port of `127.0.0.1:8900`, `localhost:8900` or `[::1]:8900`.
+
+    Raises:
+        ValueError: not such an address, or reachable from elsewhere.
+    """
+    host, _, port = listen.rpartition(":")
+    host = "127.0.0.1" if host == "localhost" else host.strip("[]")
+    if not port.isdecimal() or not ipaddress.ip_address(host).is_loopback:
+        raise ValueError(f"the stand-in listens on loopback only, not on {listen!r}")
+    return host, int(port)
