@@ -5,7 +5,7 @@ import os
 import socket
 
 
-def cut(client: tuple[str, int] | None) -> bool:
+def cut(client: tuple[str, int | str] | None) -> bool:
     """
     Shut the socket this client is connected through.
 
@@ -17,9 +17,10 @@ def cut(client: tuple[str, int] | None) -> bool:
     """
     if client is None:
         return False
+    peer = (client[0], int(client[1]))  # Granian gives the port as a string
     for descriptor in os.listdir("/dev/fd"):
         with contextlib.suppress(OSError), socket.socket(fileno=os.dup(int(descriptor))) as found:
-            if tuple(found.getpeername()[:2]) == tuple(client):
+            if found.getpeername()[:2] == peer:
                 found.shutdown(socket.SHUT_RDWR)
                 return True
     return False

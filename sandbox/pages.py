@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from sandbox.errors import bad_filter, rest_error
 from sandbox.filters import (
+    EVERYWHERE,
     FilterError,
     Reach,
     Schema,
@@ -77,7 +78,7 @@ def rest_page(request: Request, collection: Collection) -> Answer:
 
 def _matching(request: Request, collection: Collection) -> Sequence[Any]:
     schema, query = collection.schema, request.query
-    where = Reach()
+    where = EVERYWHERE
     predicate = None
     if query.get("filter"):
         try:

@@ -2,6 +2,7 @@
 
 # ruff: noqa: S311 - chance makes the data and the faults here, no secrets
 
+import gc
 from decimal import Decimal
 from random import Random
 from typing import Any
@@ -112,11 +113,14 @@ class MadeLines:
 def fill(agreement: Agreement, bulk: Bulk) -> None:
     """Add debtors and invoices after those that are there."""
     agreement.muted = not bulk.hooks
+    gc.disable()
     try:
         _add_debtors(agreement, bulk)
         _add_invoices(agreement, bulk)
     finally:
         agreement.muted = False
+        gc.enable()
+        gc.freeze()  # else every full collection walks millions of records that stay, and answers stall
 
 
 def _add_debtors(agreement: Agreement, bulk: Bulk) -> None:
