@@ -5,7 +5,7 @@ Debtors: what e-conomic's API calls customers, and what a fresh reading means fo
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
@@ -234,8 +234,3 @@ def _changed_hands(here: StoredDebtor, debtor: Debtor) -> bool:
         and _folded(debtor.cvr) != _folded(here.cvr)
         and _folded(debtor.name) != _folded(here.name)
     )
-
-
-def missing(asked: Sequence[int], found: Iterable[Debtor]) -> list[int]:
-    """The suspects: numbers asked for that an answer does not hold, sorted."""
-    return sorted(set(asked) - {debtor.number for debtor in found})

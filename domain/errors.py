@@ -7,6 +7,8 @@ What can go wrong, by what has to happen next.
     │   ├── Unavailable           down, slow, 5xx, cut connection, unreadable answer
     │   ├── CredentialsRefused    401: tokens wrong or grant revoked
     │   ├── CredentialsMissing    the grant token is not stored; a person must give it
+    │   ├── WrongAgreement        the tokens open another agreement than the one named
+    │   ├── Blocked               e-conomic refuses what the work needs: a lost role, a retired service
     │   └── LeaseLost             somebody else holds the work now; nothing was written
     ├── PermanentError            a failure of one thing; its neighbours go on
     │   ├── Rejected              400, 403, 405 …: e-conomic understood and refused
@@ -59,6 +61,18 @@ class CredentialsMissing(TransientError):
     """No grant token is stored for the agreement."""
 
     reason = "credentials_missing"
+
+
+class WrongAgreement(TransientError):
+    """The tokens belong to another agreement: nothing it says may be stored under this one."""
+
+    reason = "wrong_agreement"
+
+
+class Blocked(TransientError):
+    """e-conomic refuses a list the work cannot do without; no single record is at fault, a person must mend it."""
+
+    reason = "blocked"
 
 
 class LeaseLost(TransientError):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
-from domain.debtors import Debtor, DebtorChanges, Edge, StoredDebtor
+from domain.debtors import MAX_NUMBER, Debtor, DebtorChanges, Edge, StoredDebtor
 from domain.hints import Hint, Kind, NewHint
 from domain.invoices import Invoice, InvoiceWithLines, Line, LinesState
 
@@ -144,6 +144,13 @@ class Tally:
         self.stale += other.stale
 
 
+class Written(NamedTuple):
+    """What writing headers did; `debtors` = the debtor numbers of those created or updated."""
+
+    tally: Tally
+    debtors: set[int]
+
+
 class FailureReport(NamedTuple):
     """One thing a person must look at: what happened, to which record, what to do."""
 
@@ -158,7 +165,7 @@ class FailureReport(NamedTuple):
 class DebtorStore(Protocol):
     """The mirrored debtors of one agreement inside one transaction."""
 
-    def raise_stamps(self, numbers: Collection[int], stamp: int) -> set[int]:
+    def raise_stamps(self, stamps: Mapping[int, int]) -> set[int]:
         """Raise the stamp of each number and return those whose stamp rose; only these may be written."""
         ...
 
@@ -182,7 +189,9 @@ class DebtorStore(Protocol):
         """Living numbers above `after` whose last reading is older than `stamp`, sorted, at most `limit`."""
         ...
 
-    def count_living(self) -> int: ...
+    def count_living(self, low: int = 0, high: int = MAX_NUMBER) -> int:
+        """How many living debtors have a number from `low` to `high`."""
+        ...
 
 
 class InvoiceStore(Protocol):
@@ -190,11 +199,13 @@ class InvoiceStore(Protocol):
 
     def stored(self, numbers: Collection[int]) -> dict[int, StoredInvoice]: ...
 
-    def write(self, invoices: Sequence[Invoice], stamp: int, causes: Mapping[int, str]) -> Tally:
-        """Insert or update headers whose stamp rises."""
+    def write(self, invoices: Sequence[Invoice], stamps: Mapping[int, int], causes: Mapping[int, str]) -> Written:
+        """Insert or update headers whose stamp rises; `stamps` and `causes` by invoice number."""
         ...
 
-    def write_lines(self, lines: Mapping[int, Sequence[Line]], states: Mapping[int, LinesState], stamp: int) -> Tally:
+    def write_lines(
+        self, lines: Mapping[int, Sequence[Line]], states: Mapping[int, LinesState], stamps: Mapping[int, int]
+    ) -> Tally:
         """Replace the lines of stored invoices where they differ and the stamp rises; counts lines."""
         ...
 
@@ -204,6 +215,10 @@ class InvoiceStore(Protocol):
 
     def open_lines(self, after: int, limit: int) -> list[int]:
         """Invoices above `after` whose lines are pending or unverified, sorted, at most `limit`."""
+        ...
+
+    def open_numbers(self, after: int, limit: int) -> list[int]:
+        """Invoices above `after` with something left to pay, sorted, at most `limit`."""
         ...
 
     def orphans(self, numbers: Collection[int]) -> set[int]:

@@ -7,7 +7,14 @@ from __future__ import annotations
 import random
 from typing import NamedTuple
 
-from domain.errors import CredentialsMissing, CredentialsRefused, RateLimited, TransientError
+from domain.errors import (
+    Blocked,
+    CredentialsMissing,
+    CredentialsRefused,
+    RateLimited,
+    TransientError,
+    WrongAgreement,
+)
 from domain.hints import Kind
 
 DAY_CALLS = 50_000
@@ -19,7 +26,7 @@ QUIET_S = 0.5  # a storm pauses: drain now
 PATIENCE_S = 30.0  # a storm that never pauses is drained this often
 MAX_WAIT_S = 600.0
 
-# 401: try again after 1, 5 and 15 minutes, then hourly (crm.md §7).
+# A person must mend it (401 and its like): try again after 1, 5 and 15 minutes, then hourly (crm.md §7).
 _REFUSED_WAITS_S = (60.0, 300.0, 900.0, 3600.0)
 
 
@@ -67,6 +74,6 @@ def wait_s(error: TransientError, attempt: int) -> float:
     """
     if isinstance(error, RateLimited) and error.retry_after_s is not None:
         return max(1.0, error.retry_after_s)
-    if isinstance(error, CredentialsRefused | CredentialsMissing):
+    if isinstance(error, CredentialsRefused | CredentialsMissing | WrongAgreement | Blocked):
         return _REFUSED_WAITS_S[min(attempt, len(_REFUSED_WAITS_S)) - 1]
     return min(MAX_WAIT_S, 2.0 ** min(attempt, 10)) * random.uniform(0.8, 1.2)  # noqa: S311

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from domain.debtors import Debtor, DebtorChanges, Edge, StoredDebtor
+from domain.debtors import MAX_NUMBER, Debtor, DebtorChanges, Edge, StoredDebtor
 from infra.database import bulk
 from infra.database.dialect import Sql
 from infra.database.readings import What, raise_stamps
@@ -36,8 +36,8 @@ class DebtorRows:
         self._sql = sql
         self._agreement = agreement
 
-    def raise_stamps(self, numbers: Collection[int], stamp: int) -> set[int]:
-        return raise_stamps(self._connection, self._sql, self._agreement, What.DEBTOR, numbers, stamp)
+    def raise_stamps(self, stamps: Mapping[int, int]) -> set[int]:
+        return raise_stamps(self._connection, self._sql, self._agreement, What.DEBTOR, stamps)
 
     def living(self, numbers: Collection[int]) -> dict[int, StoredDebtor]:
         rows = self._connection.execute(
@@ -161,10 +161,13 @@ class DebtorRows:
         )
         return [number for (number,) in rows]
 
-    def count_living(self) -> int:
+    def count_living(self, low: int = 0, high: int = MAX_NUMBER) -> int:
         return int(
             self._connection.execute(
-                sa.text("SELECT count(*) FROM debtor WHERE agreement = :agreement AND gone_at IS NULL"),
-                {"agreement": self._agreement},
+                sa.text(
+                    "SELECT count(*) FROM debtor WHERE agreement = :agreement AND gone_at IS NULL"
+                    " AND number BETWEEN :low AND :high"
+                ),
+                {"agreement": self._agreement, "low": low, "high": high},
             ).scalar_one()
         )

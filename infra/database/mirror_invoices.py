@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from domain.invoices import Invoice, Line, LinesState, lines_fingerprint
-from domain.ports import StoredInvoice, Tally
+from domain.ports import StoredInvoice, Tally, Written
 from infra.database import bulk
 from infra.database.dialect import Amount, Sql
 from infra.database.readings import What, raise_stamps
@@ -64,17 +64,20 @@ class InvoiceRows:
             for row in rows
         }
 
-    def write(self, invoices: Sequence[Invoice], stamp: int, causes: Mapping[int, str]) -> Tally:
-        """Insert or update headers whose stamp rises; an unchanged one costs its stamp only."""
+    def write(self, invoices: Sequence[Invoice], stamps: Mapping[int, int], causes: Mapping[int, str]) -> Written:
+        """An unchanged header costs its stamp only."""
         by_number = {invoice.number: invoice for invoice in invoices}
-        rising = raise_stamps(self._connection, self._sql, self._agreement, What.INVOICE, by_number, stamp)
+        rising = raise_stamps(
+            self._connection,
+            self._sql,
+            self._agreement,
+            What.INVOICE,
+            {number: stamps[number] for number in by_number},
+        )
         tally = Tally(stale=len(by_number) - len(rising))
         if not rising:
-            return tally
-        stored = {
-            row[0]: _Row(*row) for row in self._rows("number, debtor_number, debtor_id, fingerprint", rising)
-        }
-        now = dt.datetime.now(dt.UTC)
+            return Written(tally, set())
+        stored = {row[0]: _Row(*row) for row in self._rows("number, debtor_number, debtor_id, fingerprint", rising)}
         new: list[Invoice] = []
         changed: list[Invoice] = []
         for number in sorted(rising):
@@ -83,9 +86,20 @@ class InvoiceRows:
                 new.append(invoice)
             elif row.fingerprint != invoice.fingerprint():
                 changed.append(invoice)
-            else:
-                tally.unchanged += 1
-        owners = self._owners({i.debtor_number for i in new} | {i.debtor_number for i in changed})
+        tally.created, tally.updated = len(new), len(changed)
+        tally.unchanged = len(rising) - len(new) - len(changed)
+        debtors = {invoice.debtor_number for invoice in (*new, *changed)}
+        owners, now = self._owners(debtors), dt.datetime.now(dt.UTC)
+        if new:
+            self._insert(new, owners, causes, now)
+        if changed:
+            self._update(changed, stored, owners, causes, now)
+        return Written(tally, debtors)
+
+    def _insert(
+        self, new: Sequence[Invoice], owners: Mapping[int, int], causes: Mapping[int, str], now: dt.datetime
+    ) -> None:
+        pending = LinesState.PENDING.value
         bulk.insert_rows(
             self._connection,
             self._sql,
@@ -96,7 +110,7 @@ class InvoiceRows:
                     self._agreement,
                     *invoice,
                     invoice.fingerprint(),
-                    LinesState.PENDING.value,
+                    pending,
                     owners.get(invoice.debtor_number),
                     causes.get(invoice.number),
                     now,
@@ -104,12 +118,7 @@ class InvoiceRows:
                 )
                 for invoice in new
             ],
-        ) if new else None
-        if changed:
-            self._update(changed, stored, owners, causes, now)
-        tally.created += len(new)
-        tally.updated += len(changed)
-        return tally
+        )
 
     def _update(
         self,
@@ -158,10 +167,12 @@ class InvoiceRows:
         return dict(row._tuple() for row in rows)
 
     def write_lines(
-        self, lines: Mapping[int, Sequence[Line]], states: Mapping[int, LinesState], stamp: int
+        self, lines: Mapping[int, Sequence[Line]], states: Mapping[int, LinesState], stamps: Mapping[int, int]
     ) -> Tally:
         """Replace the lines of stored invoices where they differ and the stamp rises; counts lines."""
-        rising = raise_stamps(self._connection, self._sql, self._agreement, What.LINES, list(lines), stamp)
+        rising = raise_stamps(
+            self._connection, self._sql, self._agreement, What.LINES, {number: stamps[number] for number in lines}
+        )
         stored = self.stored(rising)
         tally = Tally()
         replace: list[int] = []
@@ -226,6 +237,17 @@ class InvoiceRows:
         rows = self._connection.execute(
             sa.text(
                 "SELECT number FROM invoice WHERE agreement = :agreement AND lines_state IN ('pending', 'unverified')"
+                " AND number > :after ORDER BY number LIMIT :limit"
+            ),
+            {"agreement": self._agreement, "after": after, "limit": limit},
+        )
+        return [number for (number,) in rows]
+
+    def open_numbers(self, after: int, limit: int) -> list[int]:
+        """Invoices above `after` with something left to pay, sorted, at most `limit`."""
+        rows = self._connection.execute(
+            sa.text(
+                "SELECT number FROM invoice WHERE agreement = :agreement AND remainder <> 0"
                 " AND number > :after ORDER BY number LIMIT :limit"
             ),
             {"agreement": self._agreement, "after": after, "limit": limit},

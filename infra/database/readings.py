@@ -4,7 +4,8 @@ Newer wins: one row per number ever read, raised before anything else is written
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import json
+from collections.abc import Mapping
 from enum import StrEnum
 
 import sqlalchemy as sa
@@ -21,25 +22,30 @@ class What(StrEnum):
     LINES = "lines"
 
 
-def raise_stamps(
-    connection: Connection, sql: Sql, agreement: int, what: What, numbers: Collection[int], stamp: int
-) -> set[int]:
+def raise_stamps(connection: Connection, sql: Sql, agreement: int, what: What, stamps: Mapping[int, int]) -> set[int]:
     """
-    Raise the stamp of these numbers and return those whose stamp rose.
+    Raise the stamp of these numbers (number → stamp) and return those whose stamp rose.
 
     Every writer passes here first and locks the rows in the order of their numbers: two writers never wait for each
     other in a circle, and what follows in the transaction is theirs alone.
     """
-    if not numbers:
+    if not stamps:
         return set()
+    ordered = sorted(stamps.items())
+    if sql.postgresql:
+        source = "unnest(CAST(:numbers AS bigint[]), CAST(:stamps AS bigint[])) AS s(n, stamp)"
+        values = {"numbers": [number for number, _ in ordered], "stamps": [stamp for _, stamp in ordered]}
+    else:
+        source = "(SELECT value ->> 0 AS n, value ->> 1 AS stamp FROM json_each(:pairs)) AS s"
+        values = {"pairs": json.dumps(ordered)}
     rows = connection.execute(
         sa.text(
             "INSERT INTO reading (agreement, what, number, stamp, read_at)"
-            f" SELECT :agreement, :what, n, :stamp, {sql.now} FROM {sql.set_of('numbers')} AS s WHERE true"
-            " ORDER BY n ON CONFLICT (agreement, what, number)"
+            f" SELECT :agreement, :what, s.n, s.stamp, {sql.now} FROM {source} WHERE true"
+            " ORDER BY s.n ON CONFLICT (agreement, what, number)"
             " DO UPDATE SET stamp = excluded.stamp, read_at = excluded.read_at"
             " WHERE reading.stamp < excluded.stamp RETURNING number"
         ),
-        {"agreement": agreement, "what": what.value, "stamp": stamp, "numbers": sql.numbers(numbers)},
+        {"agreement": agreement, "what": what.value, **values},
     )
     return {number for (number,) in rows}

@@ -57,4 +57,6 @@ def require_newest(database: Database) -> None:
     known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
     if has is not None and has not in known:
         raise ConfigurationError(f"the database has schema {has}, which a newer Debitor made: install that version")
-    raise ConfigurationError(f"the database has schema {has or 'none'}, this version needs {needs}: run `debitor migrate`")
+    raise ConfigurationError(
+        f"the database has schema {has or 'none'}, this version needs {needs}: run `debitor migrate`"
+    )

@@ -119,9 +119,7 @@ work = sa.Table(
     sa.Column("drained_at", UtcDateTime()),
 )
 
-stamp = sa.Table(
-    "stamp", metadata, _agreement(primary_key=True), sa.Column("value", Big, nullable=False)
-)
+stamp = sa.Table("stamp", metadata, _agreement(primary_key=True), sa.Column("value", Big, nullable=False))
 
 # One row per number ever read, never deleted: a write goes on only when it raises the stamp here.
 reading = sa.Table(
@@ -202,19 +200,13 @@ invoice = sa.Table(
     *(sa.Column(name, Amount(), nullable=False) for name in ("net", "vat", "gross", "remainder")),
     sa.Column("due", sa.Date),
     sa.Column("order_number", Big),
-    *(
-        sa.Column(name, Amount())
-        for name in ("exchange_rate", "rounding", "net_base", "gross_base", "remainder_base")
-    ),
+    *(sa.Column(name, Amount()) for name in ("exchange_rate", "rounding", "net_base", "gross_base", "remainder_base")),
     sa.Column("payment_terms", Big),
     sa.Column("payment_terms_name", sa.Text),
     sa.Column("layout", Big),
     sa.Column("sales_person", Big),
     sa.Column("project", Big),
-    *(
-        sa.Column(f"recipient_{name}", sa.Text)
-        for name in ("name", "address", "zip", "city", "country", "ean", "cvr")
-    ),
+    *(sa.Column(f"recipient_{name}", sa.Text) for name in ("name", "address", "zip", "city", "country", "ean", "cvr")),
     sa.Column("recipient_vat_zone", Big),
     *(sa.Column(f"delivery_{name}", sa.Text) for name in ("address", "zip", "city", "country")),
     sa.Column("delivery_date", sa.Date),
@@ -234,7 +226,11 @@ sa.Index(
 )
 _open_lines = invoice.c.lines_state.in_(["pending", "unverified"])
 sa.Index(
-    "ix_invoice_open_lines", invoice.c.agreement, invoice.c.number, postgresql_where=_open_lines, sqlite_where=_open_lines
+    "ix_invoice_open_lines",
+    invoice.c.agreement,
+    invoice.c.number,
+    postgresql_where=_open_lines,
+    sqlite_where=_open_lines,
 )
 
 invoice_line = sa.Table(

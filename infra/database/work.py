@@ -167,8 +167,7 @@ def check_in(connection: Connection, sql: Sql, lease: Lease) -> None:
     """Lock the work row. Raises LeaseLost when somebody else holds it now."""
     row = connection.execute(
         sa.text(
-            "SELECT 1 FROM work WHERE agreement = :agreement AND kind = :kind"
-            f" AND lease_token = :token{sql.for_update}"
+            f"SELECT 1 FROM work WHERE agreement = :agreement AND kind = :kind AND lease_token = :token{sql.for_update}"
         ),
         _key(lease),
     ).first()

@@ -1,0 +1,312 @@
+"""
+Use cases: read the booked invoices that hints point at, with their lines; look for payments.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from domain.errors import Blocked, PermanentError
+from domain.hints import Hint, Kind, NewHint, Source
+from domain.invoices import Invoice, InvoiceWithLines, Line, LinesState, lines_agree, unique_lines
+from domain.ports import AccountingApi, FailureReport, Page, StoredInvoice, Tally, UnitOfWork, Unreadable, WorkPort
+from domain.reading_plan import Walk, plan_reads
+from domain.refresh_debtors import HintTracker, Refreshed
+
+FEW = 2
+"""Up to so many invoices are read singly: one call each brings header and lines, a list costs two calls."""
+
+SINGLE_READS_LEAST = 20
+SINGLE_READS_SHARE = 0.01
+OPEN_AT_ONCE = 10_000
+
+
+@dataclass(slots=True)
+class InvoiceReadings:
+    """Answers to be stored together, by invoice number."""
+
+    headers: dict[int, Invoice] = field(default_factory=dict)
+    stamps: dict[int, int] = field(default_factory=dict)
+    lines: dict[int, list[Line]] = field(default_factory=dict)
+    lines_stamps: dict[int, int] = field(default_factory=dict)
+    states: dict[int, LinesState] = field(default_factory=dict)
+    absent: list[int] = field(default_factory=list)
+    unreadable: list[Unreadable] = field(default_factory=list)
+
+    def add_single(self, stamp: int, single: InvoiceWithLines) -> None:
+        """A single reading is complete: header and lines belong together, text lines included."""
+        number = single.header.number
+        self.headers[number] = single.header
+        self.stamps[number] = stamp
+        lines = unique_lines(single.lines)
+        agree = lines_agree(single.header.net, lines)
+        self.add_lines(stamp, number, lines, LinesState.COMPLETE if agree else LinesState.UNVERIFIED)
+
+    def add_lines(self, stamp: int, number: int, lines: list[Line], state: LinesState) -> None:
+        self.lines[number] = lines
+        self.lines_stamps[number] = stamp
+        self.states[number] = state
+
+    def covered(self) -> set[int]:
+        """Numbers that have their answer."""
+        return {*self.headers, *self.absent, *(bad.number for bad in self.unreadable if bad.number is not None)}
+
+
+def refresh_invoices(
+    work: WorkPort, api: AccountingApi, hints: Sequence[Hint], *, more_time: Callable[[], bool]
+) -> Refreshed:
+    """
+    Read every invoice the hints name in the fewest calls; one transaction per page.
+
+    A stored invoice leaves a hint for its debtor, whose balance it changed.
+
+    Raises:
+        TransientError: the agreement's work has to wait; what is stored so far stays stored.
+    """
+    done = Refreshed(hints=len(hints))
+    tracker = HintTracker(hints)
+    remaining = {number for hint in hints for number in hint.numbers()}
+    if not remaining:
+        _finish_empty(work, hints)
+    for readings in InvoiceReader(work, api, len(remaining)).read(sorted(remaining)):
+        remaining -= readings.covered()
+        store_invoices(work, readings, done, tracker=tracker, release=not remaining)
+        if remaining and not more_time():
+            done.finished = False
+            break
+    return done
+
+
+def refresh_payments(
+    work: WorkPort, api: AccountingApi, hints: Sequence[Hint], *, more_time: Callable[[], bool]
+) -> Refreshed:
+    """
+    Read every invoice with something left to pay anew: no webhook tells of a payment (e-conomic.md §5.13).
+
+    Raises:
+        TransientError: the agreement's work has to wait.
+    """
+    done = Refreshed(hints=len(hints))
+    with work.transaction() as uow:
+        remaining = set(uow.invoices.open_numbers(0, OPEN_AT_ONCE))
+    for readings in InvoiceReader(work, api, len(remaining)).read(sorted(remaining)):
+        remaining -= readings.covered()
+        store_invoices(work, readings, done)
+        if remaining and not more_time():
+            done.finished = False
+            return done
+    _finish_empty(work, hints)
+    return done
+
+
+def _finish_empty(work: WorkPort, hints: Sequence[Hint]) -> None:
+    with work.transaction() as uow:
+        uow.inbox.handled([hint.id for hint in hints])
+        uow.release()
+
+
+class InvoiceReader:
+    """Reads invoices and the lines that are not known yet; reads singly what does not add up, within bounds."""
+
+    def __init__(self, work: WorkPort, api: AccountingApi, invoices: int) -> None:
+        self._work = work
+        self._api = api
+        self.singles_left = max(SINGLE_READS_LEAST, int(invoices * SINGLE_READS_SHARE))
+
+    def read(self, numbers: list[int]) -> Iterator[InvoiceReadings]:
+        """One answer after the other; the next call is made only when the last answer is stored."""
+        if len(numbers) <= FEW:
+            for number in numbers:
+                readings = InvoiceReadings()
+                self.read_singly(readings, [number])
+                yield readings
+            return
+        # Invoice numbers are one series: how far they reach bounds what a walk passes.
+        plan = plan_reads([{number} for number in numbers], expected_records=None, fits=self._api.fits_one_call)
+        for step in plan:
+            if isinstance(step, Walk):
+                yield from self._walk(step.numbers)
+            else:
+                stamp = self._work.stamp()
+                yield self._complete(stamp, _listed(self._api.invoices, step.numbers), step.numbers)
+
+    def _walk(self, numbers: list[int]) -> Iterator[InvoiceReadings]:
+        after, position = numbers[0] - 1, 0
+        while position < len(numbers):
+            stamp = self._work.stamp()
+            page = _listed(self._api.invoices_after, after)
+            after = max((*(invoice.number for invoice in page.items), after))
+            end = bisect_right(numbers, after, position) if page.more else len(numbers)
+            yield self._complete(stamp, page, numbers[position:end])
+            position = end
+
+    def _complete(self, stamp: int, page: Page[Invoice], wanted: Sequence[int]) -> InvoiceReadings:
+        readings = InvoiceReadings(unreadable=list(page.unreadable))
+        for invoice in page.items:
+            readings.headers[invoice.number] = invoice
+            readings.stamps[invoice.number] = stamp
+        self.read_singly(readings, sorted(set(wanted) - readings.covered()))
+        self._add_lines(readings)
+        return readings
+
+    def _add_lines(self, readings: InvoiceReadings) -> None:
+        """Booked lines never change: only what is not stored and verified is read."""
+        with self._work.transaction() as uow:
+            stored = uow.invoices.stored(readings.headers)
+        todo = sorted(
+            number
+            for number, header in readings.headers.items()
+            if number not in readings.lines and needs_lines(header, stored.get(number))
+        )
+        while todo:
+            room = self._api.fits_one_call(todo)
+            batch, todo = todo[:room], todo[room:]
+            stamp = self._work.stamp()
+            try:
+                found = self._api.lines(batch)
+            except PermanentError:  # the service is refused or gone: headers go on, lines wait
+                self.read_singly(readings, batch)
+                continue
+            self.judge(readings, stamp, batch, found)
+
+    def judge(self, readings: InvoiceReadings, stamp: int, batch: Sequence[int], found: Sequence[Line]) -> None:
+        """Hold bulk lines against their headers; what does not add up is read singly while the bound allows."""
+        by_invoice: dict[int, list[Line]] = {number: [] for number in batch}
+        for line in found:
+            if line.invoice in by_invoice:
+                by_invoice[line.invoice].append(line)
+        doubtful: list[int] = []
+        for number, lines in by_invoice.items():
+            unique = unique_lines(lines)
+            if lines_agree(readings.headers[number].net, unique):
+                readings.add_lines(stamp, number, unique, LinesState.VERIFIED)
+            else:
+                readings.add_lines(stamp, number, unique, LinesState.UNVERIFIED)
+                doubtful.append(number)
+        self.read_singly(readings, doubtful)
+
+    def read_singly(self, readings: InvoiceReadings, numbers: Sequence[int]) -> None:
+        """Header and lines in one call each; past the bound a number keeps what it has, or counts as absent."""
+        for number in numbers:
+            if self.singles_left <= 0:
+                if number not in readings.headers:
+                    readings.absent.append(number)
+                continue
+            self.singles_left -= 1
+            stamp = self._work.stamp()
+            try:
+                single = self._api.invoice(number)
+            except PermanentError as error:
+                readings.unreadable.append(Unreadable(number, str(error)))
+                continue
+            if single is None:
+                readings.absent.append(number)
+            else:
+                readings.add_single(stamp, single)
+
+
+def needs_lines(header: Invoice, stored: StoredInvoice | None) -> bool:
+    """Whether an invoice's lines must be read: unknown, unverified, or of another net amount than the header now."""
+    return (
+        stored is None or stored.lines_state in (LinesState.PENDING, LinesState.UNVERIFIED) or stored.net != header.net
+    )
+
+
+def _listed(call: Callable[..., Page[Invoice]], argument: object) -> Page[Invoice]:
+    """A list call: a refusal is the agreement's trouble. Raises TransientError."""
+    try:
+        return call(argument)
+    except PermanentError as error:
+        raise Blocked(str(error)) from error
+
+
+def store_invoices(
+    work: WorkPort,
+    readings: InvoiceReadings,
+    done: Refreshed,
+    *,
+    tracker: HintTracker | None = None,
+    release: bool = False,
+) -> None:
+    """One transaction: headers, lines, failures, hints; a changed invoice leaves a hint for its debtor."""
+    covered = readings.covered()
+    causes = tracker.causes(covered) if tracker else {}
+    with work.transaction() as uow:
+        written = uow.invoices.write(list(readings.headers.values()), readings.stamps, causes)
+        lines = uow.invoices.write_lines(readings.lines, readings.states, readings.lines_stamps)
+        uow.failures.resolve("invoice", readings.headers)
+        uow.failures.report(_failures(readings))
+        uow.inbox.add(debtor_hints(work.agreement, readings, written.debtors, causes))
+        if tracker:
+            uow.inbox.handled([hint.id for hint in tracker.answered(covered)])
+        if release:
+            uow.release()
+    count(done, written.tally, lines, readings)
+
+
+def debtor_hints(
+    agreement: int, readings: InvoiceReadings, debtors: set[int], causes: Mapping[int, str]
+) -> list[NewHint]:
+    """One hint for each debtor whose invoices changed, carrying on the invoice's correlation id."""
+    cause = {header.debtor_number: causes.get(number, "") for number, header in readings.headers.items()}
+    return [
+        NewHint(agreement, Kind.DEBTORS, Source.INVOICE, cause.get(number, ""), number, number)
+        for number in sorted(debtors)
+    ]
+
+
+def count(done: Refreshed, headers: Tally, lines: Tally, readings: InvoiceReadings) -> None:
+    done.outcomes.update(
+        {
+            "created": headers.created,
+            "updated": headers.updated,
+            "unchanged": headers.unchanged,
+            "stale": headers.stale,
+            "lines": lines.created,
+            "absent": len(readings.absent),
+            "unreadable": len(readings.unreadable),
+            "lines_unverified": sum(state is LinesState.UNVERIFIED for state in readings.states.values()),
+        }
+    )
+
+
+def _failures(readings: InvoiceReadings) -> list[FailureReport]:
+    reports = [
+        FailureReport(
+            "invoice",
+            str(bad.number) if bad.number is not None else "unknown number",
+            "unreadable",
+            f"e-conomic's answer for this invoice cannot be stored: {bad.problem}",
+            "Look the invoice up in e-conomic; when it reads well there, replay.",
+        )
+        for bad in readings.unreadable
+    ]
+    reports += [
+        FailureReport(
+            "invoice",
+            str(number),
+            "not_found",
+            "An event named this invoice, but e-conomic does not know a booked invoice of that number.",
+            "Compare the number with e-conomic; if it is booked there, replay, otherwise dismiss.",
+        )
+        for number in readings.absent
+    ]
+    return reports
+
+
+def turn_into_failures(uow: UnitOfWork, hints: Sequence[Hint]) -> None:
+    """Events that name nothing usable: each becomes a failure with the body it came with."""
+    uow.failures.report(
+        FailureReport(
+            "hook",
+            str(hint.id),
+            "unusable",
+            "e-conomic's webhook was authenticated, but holds no debtor or invoice number.",
+            "Compare the webhook's address and body in e-conomic with `debitor agreement webhooks NUMBER --print`.",
+            hint.body,
+        )
+        for hint in hints
+    )
+    uow.inbox.handled([hint.id for hint in hints])

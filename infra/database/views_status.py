@@ -1,0 +1,152 @@
+"""
+What the status pages show: what waits and why, what came in, what failed, what is running. Read-only queries.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection, Sequence
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from infra.database import tables
+from infra.database.dialect import UtcDateTime
+from infra.database.views_debtors import columns_of
+
+RECENT_EVENTS = 20_000
+"""How far back the last event of a source is looked for: by key, so a busy inbox costs no more than a quiet one."""
+
+LAST_RUNS = 10
+MOST_FAILURES = 200
+
+_inbox, _work, _calls, _run, _failure = tables.inbox, tables.work, tables.calls, tables.run, tables.failure
+
+
+class WorkState(NamedTuple):
+    """One kind of an agreement's work; `reason` is None while nothing is wrong, `working` = somebody holds it now."""
+
+    agreement: int
+    kind: str
+    reason: str | None
+    message: str | None
+    not_before: dt.datetime | None
+    waiting_since: dt.datetime | None
+    attempts: int
+    drained_at: dt.datetime | None
+    working: bool
+    outstanding: int
+    oldest_at: dt.datetime | None
+
+
+class LastEvent(NamedTuple):
+    """When an agreement last heard from a source, among the newest RECENT_EVENTS events."""
+
+    agreement: int
+    source: str
+    received_at: dt.datetime
+
+
+class Run(NamedTuple):
+    """A job a person asked for."""
+
+    id: int
+    agreement: int
+    type: str
+    state: str
+    counts: dict[str, Any]
+    message: str | None
+    created_at: dt.datetime
+    started_at: dt.datetime | None
+    finished_at: dt.datetime | None
+
+
+class Failure(NamedTuple):
+    """One thing a person must look at."""
+
+    id: int
+    agreement: int
+    subject_kind: str
+    subject: str
+    reason: str
+    message: str
+    advice: str
+    detail: str | None
+    times: int
+    first_seen_at: dt.datetime
+    last_seen_at: dt.datetime
+
+
+def work_states(connection: Connection, agreements: Collection[int]) -> list[WorkState]:
+    """Every kind of work of these agreements, with its outstanding events, sorted by agreement and kind."""
+    now = sa.func.now() if connection.dialect.name == "postgresql" else sa.func.strftime("%Y-%m-%dT%H:%M:%fZ", "now")
+    waiting = (
+        _inbox.c.handled_at.is_(None) & (_inbox.c.agreement == _work.c.agreement) & (_inbox.c.kind == _work.c.kind)
+    )
+    outstanding = sa.select(sa.func.count()).where(waiting).scalar_subquery()
+    oldest = sa.select(_inbox.c.received_at).where(waiting).order_by(_inbox.c.id).limit(1).scalar_subquery()
+    held = sa.and_(_work.c.lease_token.is_not(None), _work.c.lease_until > now)
+    query = (
+        sa.select(*columns_of(_work, WorkState), held, outstanding, oldest)
+        .where(_work.c.agreement.in_(agreements))
+        .order_by(_work.c.agreement, _work.c.kind)
+    )
+    return [WorkState._make(row)._replace(working=bool(row[8])) for row in connection.execute(query)]
+
+
+def last_events(connection: Connection, agreements: Collection[int]) -> list[LastEvent]:
+    """The last event per agreement and source, sorted so."""
+    recent = (
+        sa.select(_inbox.c.agreement, _inbox.c.source, _inbox.c.received_at)
+        .order_by(_inbox.c.id.desc())
+        .limit(RECENT_EVENTS)
+        .subquery()
+    )
+    last = sa.func.max(recent.c.received_at, type_=UtcDateTime())
+    keys = (recent.c.agreement, recent.c.source)
+    query = sa.select(*keys, last).where(recent.c.agreement.in_(agreements)).group_by(*keys).order_by(*keys)
+    return [LastEvent._make(row) for row in connection.execute(query)]
+
+
+def calls_spent(connection: Connection, agreements: Collection[int], since: dt.datetime) -> dict[int, int]:
+    """e-conomic calls per agreement since a time, whole hours; agreements without any are left out."""
+    query = (
+        sa.select(_calls.c.agreement, sa.func.sum(_calls.c.spent))
+        .where(_calls.c.agreement.in_(agreements), _calls.c.hour > since)
+        .group_by(_calls.c.agreement)
+    )
+    return {agreement: int(spent) for agreement, spent in connection.execute(query)}
+
+
+def runs(connection: Connection, agreements: Collection[int]) -> list[Run]:
+    """Every unfinished run, oldest first, then the LAST_RUNS that ended last."""
+    mine = _run.c.agreement.in_(agreements)
+    columns = columns_of(_run, Run)
+    unfinished = sa.select(*columns).where(mine, _run.c.state.in_(("queued", "running", "waiting"))).order_by(_run.c.id)
+    ended = sa.select(*columns).where(mine, _run.c.state.in_(("done", "failed", "cancelled")))
+    ended = ended.order_by(_run.c.id.desc()).limit(LAST_RUNS)
+    return [Run._make(row) for query in (unfinished, ended) for row in connection.execute(query)]
+
+
+def open_failures(
+    connection: Connection, agreements: Collection[int], *, after: int | None = None
+) -> Sequence[Failure]:
+    """At most MOST_FAILURES open failures, newest first; `after` is the id of the last one of the page before."""
+    query = sa.select(*columns_of(_failure, Failure)).where(
+        _failure.c.agreement.in_(agreements), _failure.c.state == "open"
+    )
+    if after is not None:
+        query = query.where(_failure.c.id < after)
+    query = query.order_by(_failure.c.id.desc()).limit(MOST_FAILURES)
+    return [Failure._make(row) for row in connection.execute(query)]
+
+
+def count_open_failures(connection: Connection, agreements: Collection[int]) -> dict[int, int]:
+    """Open failures per agreement; agreements without any are left out."""
+    query = (
+        sa.select(_failure.c.agreement, sa.func.count())
+        .where(_failure.c.agreement.in_(agreements), _failure.c.state == "open")
+        .group_by(_failure.c.agreement)
+    )
+    return {agreement: count for agreement, count in connection.execute(query)}

@@ -1,0 +1,1 @@
+"""Accepting events: durable before the sender gets its 2xx."""

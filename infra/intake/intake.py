@@ -1,0 +1,86 @@
+"""
+Accepting events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import structlog
+
+from domain.errors import NotStored
+from domain.hints import Kind, NewHint
+from infra.intake.group_commit import GroupCommit
+from infra.intake.stores import BadBatch, EventStore, StoreAway
+from infra.intake.wake_ups import WakeUps
+from infra.metrics import INTAKE_EVENTS
+
+log = structlog.get_logger()
+
+
+class Fallback(Protocol):
+    """A second durable store for the time the database is away."""
+
+    def write(self, batch: Sequence[NewHint]) -> None:
+        """Raises StoreAway unless every event is confirmed."""
+        ...
+
+    def ready(self) -> bool: ...
+
+
+class Intake:
+    """
+    Makes events durable, in the inbox or, while the database is away, in the broker's own queue for them.
+
+    A batch whose outcome is unknown may be written twice: handling an event twice ends in the same rows.
+    """
+
+    def __init__(self, store: EventStore, wake_ups: WakeUps, fallback: Fallback | None = None) -> None:
+        self._store = store
+        self._fallback = fallback
+        self._wake_ups = wake_ups
+        self._commits: GroupCommit[NewHint] = GroupCommit(self._write)
+
+    def accept(self, hint: NewHint) -> None:
+        """
+        Return once the event is durable.
+
+        Raises:
+            NotStored: neither store took it; answer 503 with Retry-After.
+        """
+        self._commits.submit(hint)
+
+    def ready(self) -> bool:
+        """Whether at least one durable store takes events."""
+        return self._store.ready() or (self._fallback is not None and self._fallback.ready())
+
+    def close(self) -> None:
+        self._wake_ups.close()
+        self._store.close()
+
+    def _write(self, batch: list[NewHint]) -> Sequence[Exception | None]:
+        try:
+            self._to_store(batch)
+        except BadBatch as error:
+            if len(batch) == 1:
+                log.error("intake.rejected", agreement=batch[0].agreement, error=str(error))
+                return [NotStored(f"the event cannot be stored: {error}")]
+            return [self._write([hint])[0] for hint in batch]  # one bad row fails alone
+        except StoreAway as away:
+            self._to_fallback(batch, away)
+        return [None] * len(batch)
+
+    def _to_store(self, batch: list[NewHint]) -> None:
+        for (agreement, kind), ids in self._store.write(batch).items():
+            self._wake_ups.note(agreement, Kind(kind), ids)
+        INTAKE_EVENTS.labels("inbox").inc(len(batch))
+
+    def _to_fallback(self, batch: list[NewHint], away: StoreAway) -> None:
+        if self._fallback is None:
+            raise NotStored(f"the database is away: {away}") from away
+        try:
+            self._fallback.write(batch)
+        except StoreAway as error:
+            raise NotStored(f"the database is away ({away}), and so is the broker ({error})") from error
+        INTAKE_EVENTS.labels("queue").inc(len(batch))
