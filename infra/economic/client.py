@@ -1,0 +1,207 @@
+"""
+The e-conomic client: `domain.ports.AccountingApi` for each agreement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from types import TracebackType
+from typing import Any, Protocol, TypeVar
+
+import httpx
+
+from domain.debtors import Debtor
+from domain.errors import CredentialsMissing, CredentialsRefused, Unavailable
+from domain.invoices import Invoice, InvoiceWithLines, Line
+from domain.ports import AccountingApi, Identity, LinePage, Page
+from infra.economic import queries
+from infra.economic.calls import Call, Calls, Grant
+from infra.economic.config import EconomicConfig
+from infra.economic.lines import LINE, read_rest_lines
+from infra.economic.mapping import DEBTOR, IDENTITY, INVOICE, UNPAID
+from infra.economic.pages import Shape, read_cursor_list, read_list, read_one
+from infra.economic.rates import Meter, NoMeter
+
+MAX_LINE_PAGES = 1_000
+"""Pages of lines that at most 200 invoices can have: e-conomic would be going round in circles."""
+
+
+class _Numbered(Protocol):
+    @property
+    def number(self) -> int: ...
+
+
+N = TypeVar("N", bound=_Numbered)
+
+
+class EconomicClient:
+    """
+    One per process: the connection pool all agreements share, safe for threads. Make it after forking.
+
+    Args:
+        transport: replaces the network in tests.
+        retry_wait_s: the wait before the second try; the third waits three times that. 0 in tests.
+    """
+
+    def __init__(
+        self,
+        config: EconomicConfig,
+        transport: httpx.BaseTransport | None = None,
+        meter: Meter | None = None,
+        *,
+        retry_wait_s: float = 0.2,
+    ) -> None:
+        self.config = config
+        self._calls = Calls(
+            timeout_s=config.timeout_s, meter=meter or NoMeter(), transport=transport, retry_wait_s=retry_wait_s
+        )
+
+    def agreement(self, number: int, grant_token: str) -> AccountingApi:
+        """
+        One agreement's e-conomic; nothing is sent yet.
+
+        Raises:
+            CredentialsMissing: a token is empty.
+            CredentialsRefused: a token holds what no token can.
+        """
+        secret, grant = self.config.app_secret_token.strip(), grant_token.strip()
+        if not secret:
+            raise CredentialsMissing("DEBITOR_ECONOMIC_APP_SECRET_TOKEN is not set")
+        if not grant:
+            raise CredentialsMissing(f"agreement {number} has no grant token")
+        for name, token in (("app secret token", secret), ("grant token", grant)):
+            if not (token.isascii() and token.isprintable()) or " " in token:
+                raise CredentialsRefused(f"the {name} holds characters that no token has")
+        return EconomicAgreement(number, Grant(secret, grant), self.config, self._calls)
+
+    def close(self) -> None:
+        """Close the pool; agreements opened from it cannot call any more."""
+        self._calls.close()
+
+    def __enter__(self) -> EconomicClient:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class EconomicAgreement:
+    """One agreement; see `AccountingApi` for what each method promises."""
+
+    def __init__(self, number: int, grant: Grant, config: EconomicConfig, calls: Calls) -> None:
+        self.number = number
+        self._grant = grant
+        self._rest = config.rest_url
+        self._q2c = config.q2c_url
+        self._calls = calls
+
+    def __repr__(self) -> str:
+        return f"<EconomicAgreement {self.number}>"
+
+    def identity(self) -> Identity:
+        body = self._get(f"{self._rest}/{IDENTITY.path}", bulk=False)
+        return read_one(body, IDENTITY, None)
+
+    def debtor(self, number: int) -> Debtor | None:
+        body = self._item(DEBTOR, number)
+        return None if body is None else read_one(body, DEBTOR, number)
+
+    def debtors(self, numbers: Sequence[int]) -> Page[Debtor]:
+        return self._among(DEBTOR, numbers)
+
+    def debtors_after(self, number: int) -> Page[Debtor]:
+        return self._after(DEBTOR, number)
+
+    def invoice(self, number: int) -> InvoiceWithLines | None:
+        body = self._item(INVOICE, number)
+        if body is None:
+            return None
+        return InvoiceWithLines(read_one(body, INVOICE, number), read_rest_lines(body, number))
+
+    def invoices(self, numbers: Sequence[int]) -> Page[Invoice]:
+        return self._among(INVOICE, numbers)
+
+    def invoices_after(self, number: int) -> Page[Invoice]:
+        return self._after(INVOICE, number)
+
+    def unpaid_after(self, number: int) -> Page[Invoice]:
+        return self._after(UNPAID, number)
+
+    def lines(self, numbers: Sequence[int]) -> list[Line]:
+        """
+        All lines of these invoices, each once, sorted by invoice.
+
+        An invoice with an unreadable line comes without any line, so that its sum does not match and it is read singly.
+        """
+        if not numbers:
+            return []
+        wanted = self._asked(numbers)
+        found: dict[tuple[int, int], Line] = {}
+        unreadable: set[int | None] = set()
+        cursors: set[str] = set()
+        cursor: str | None = None
+        for _ in range(MAX_LINE_PAGES):
+            page = self._line_page(queries.lines_among(self._q2c, LINE.path, LINE.key, wanted, cursor), cursor)
+            found.update(((line.invoice, line.number), line) for line in page.items)
+            unreadable.update(number for number, _ in page.unreadable)
+            cursor = page.cursor
+            if cursor is None:
+                readable = set(wanted) - unreadable
+                return sorted(line for line in found.values() if line.invoice in readable)
+            if cursor in cursors:
+                break
+            cursors.add(cursor)
+        raise Unavailable("e-conomic's list of lines does not end")
+
+    def lines_page(self, cursor: str | None, *, after: int = 0) -> LinePage:
+        return self._line_page(queries.lines_after(self._q2c, LINE.path, LINE.key, after, cursor), cursor)
+
+    def fits_one_call(self, numbers: Sequence[int]) -> int:
+        empty = [queries.among(self._rest, shape.path, shape.key, ()) for shape in (DEBTOR, INVOICE)]
+        return queries.fitting(numbers, [*empty, queries.lines_among(self._q2c, LINE.path, LINE.key, (), None)])
+
+    def _asked(self, numbers: Sequence[int]) -> list[int]:
+        """The distinct numbers, sorted. Raises ValueError when one call cannot ask for them."""
+        distinct = sorted(set(numbers))
+        if self.fits_one_call(distinct) < len(distinct):
+            raise ValueError(f"{len(distinct)} numbers do not fit one call; see fits_one_call")
+        return distinct
+
+    def _among(self, shape: Shape[Any, N], numbers: Sequence[int]) -> Page[N]:
+        if not numbers:
+            return Page([], [], None, more=False)
+        wanted = self._asked(numbers)
+        page = self._page(queries.among(self._rest, shape.path, shape.key, wanted), shape)
+        found = {item.number: item for item in page.items}
+        return page._replace(items=[found[number] for number in wanted if number in found])
+
+    def _after(self, shape: Shape[Any, N], number: int) -> Page[N]:
+        """Raises Unavailable when the page is no step of a walk: the walker would go in circles, or miss records."""
+        page = self._page(queries.walk(self._rest, shape.path, shape.key, number), shape)
+        numbers = [item.number for item in page.items]
+        if any(here <= before for before, here in pairwise([number, *numbers])):
+            raise Unavailable(f"e-conomic did not list {shape.path} above {number} in order")
+        if page.more and not numbers and not any((bad.number or 0) > number for bad in page.unreadable):
+            raise Unavailable(f"no number on a page of {shape.path} above {number} can be read")
+        return page
+
+    def _page(self, url: str, shape: Shape[Any, N]) -> Page[N]:
+        return read_list(self._get(url, bulk=True), shape)
+
+    def _line_page(self, url: str, cursor: str | None) -> LinePage:
+        page = LinePage(*read_cursor_list(self._get(url, bulk=True), LINE))
+        if page.cursor is not None and page.cursor == cursor:
+            raise Unavailable("e-conomic's list of lines does not go on: the cursor repeats")
+        return page
+
+    def _item(self, shape: Shape[Any, Any], number: int) -> bytes | None:
+        url = f"{self._rest}/{shape.path}/{number}"
+        return self._calls.get(Call(self.number, self._grant, url, bulk=False, item=True))
+
+    def _get(self, url: str, *, bulk: bool) -> bytes:
+        body = self._calls.get(Call(self.number, self._grant, url, bulk=bulk))
+        assert body is not None  # only an item can be missing
+        return body

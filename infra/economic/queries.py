@@ -1,0 +1,69 @@
+"""
+The addresses of lists: walked by key, or filtered by numbers.
+
+`$ : ,` may stand in a query as they are (RFC 3986 §3.4); brackets may not and are encoded (e-conomic.md §2.8).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from urllib.parse import quote
+
+from infra.economic.pages import PAGE_SIZE
+
+MAX_NUMBERS = 200
+"""Values `$in:` takes (e-conomic.md §2.8)."""
+
+MAX_URL = 1_999
+"""Servers commonly stop at 2,048 (e-conomic.md §8)."""
+
+_CURSOR_ROOM = len("&cursor=") + 50
+
+
+def walk(base: str, path: str, key: str, after: int) -> str:
+    """The page of records above `after`."""
+    return _sorted(base, path, key, f"{key}$gt:{after}")
+
+
+def among(base: str, path: str, key: str, numbers: Iterable[int]) -> str:
+    """The page of the records with these numbers."""
+    return _sorted(base, path, key, _any_of(key, numbers))
+
+
+def lines_among(base: str, path: str, key: str, numbers: Iterable[int], cursor: str | None) -> str:
+    """The cursor list of these invoices' lines."""
+    return _cursored(base, path, _any_of(key, numbers), cursor)
+
+
+def lines_after(base: str, path: str, key: str, after: int, cursor: str | None) -> str:
+    """The cursor list of the lines of invoices above `after`."""
+    return _cursored(base, path, f"{key}$gt:{after}" if after > 0 else "", cursor)
+
+
+def fitting(numbers: Sequence[int], urls: Iterable[str]) -> int:
+    """How many of the first numbers fit into each of the URLs, which hold none yet; at least one."""
+    room = MAX_URL - _CURSOR_ROOM - max(map(len, urls)) + 1  # the first number needs no comma
+    for count, number in enumerate(numbers[:MAX_NUMBERS]):
+        room -= len(str(number)) + 1
+        if room < 0:
+            return max(count, 1)
+    return min(len(numbers), MAX_NUMBERS)
+
+
+def _any_of(key: str, numbers: Iterable[int]) -> str:
+    return f"{key}$in:[{','.join(map(str, numbers))}]"
+
+
+def _sorted(base: str, path: str, key: str, criterion: str) -> str:
+    return f"{base}/{path}?filter={_literal(criterion)}&sort={key}&pagesize={PAGE_SIZE}"
+
+
+def _cursored(base: str, path: str, criterion: str, cursor: str | None) -> str:
+    query = [f"filter={_literal(criterion)}"] if criterion else []
+    if cursor is not None:
+        query.append(f"cursor={quote(cursor, safe='')}")
+    return f"{base}/{path}" + ("?" + "&".join(query) if query else "")
+
+
+def _literal(criterion: str) -> str:
+    return quote(criterion, safe="$:,")
