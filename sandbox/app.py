@@ -1,6 +1,7 @@
 """The front door: who calls, what it costs, what goes wrong, and which service answers."""
 
 import asyncio
+import logging
 import math
 import random
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from sandbox.limits import Budget
 from sandbox.world import DEMO, Grant, World
 
 SELF_COST = 10
+log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -41,22 +43,28 @@ class Sandbox:
         if scope["type"] != "http":
             return
         request = await Request.read(scope, receive)
-        if request.path.startswith("/_control/"):
-            outcome: Answer | Cut = await control.route(request, self.world, self.life)
-        elif request.path == approval.PATH:
-            outcome = approval.answer(request, self.world)
-        else:
-            outcome = await self._serve(request)
+        try:
+            outcome = await self._dispatch(request)
+        except Exception:
+            log.exception("sandbox.failed: %s %s", request.method, request.path)
+            raise
         if isinstance(outcome, Cut):
             await _cut(outcome, scope, send)
         else:
             await _reply(outcome, send, outcome.body)
 
+    async def _dispatch(self, request: Request) -> Answer | Cut:
+        if request.path.startswith("/_control/"):
+            return await control.route(request, self.world, self.life)
+        if request.path == approval.PATH:
+            return approval.answer(request, self.world)
+        return await self._serve(request)
+
     async def _serve(self, request: Request) -> Answer | Cut:
         world = self.world
         at = world.clock.now()
-        grant, refusal = self._authenticate(request)
-        agreement = grant.agreement if grant else None
+        caller = self._authenticate(request)
+        agreement = caller.agreement if isinstance(caller, Grant) else None
         fault = world.faults.match(request.method, request.path, agreement.number if agreement else None)
         if fault and fault.delay_ms:
             await asyncio.sleep(fault.delay_ms / 1000)
@@ -67,10 +75,10 @@ class Sandbox:
             outcome = Cut()
         elif fault and fault.status:
             outcome = _faulty(request, fault, fault.status)
-        elif refusal or grant is None:
-            outcome = refusal or _unauthorized(request, None)
+        elif isinstance(caller, Answer):
+            outcome = caller
         else:
-            outcome = self._answer(request, grant, budget, cost)
+            outcome = self._answer(request, caller, budget, cost)
             if fault and fault.cut == "after":
                 outcome = Cut()
             elif fault and fault.body:
@@ -97,16 +105,17 @@ class Sandbox:
         )
         return outcome
 
-    def _authenticate(self, request: Request) -> tuple[Grant | None, Answer | None]:
+    def _authenticate(self, request: Request) -> Grant | Answer:
+        """What the tokens open, or the 401."""
         secret, token = request.header(b"x-appsecrettoken"), request.header(b"x-agreementgranttoken")
         if not secret and not token and request.query.get("demo") == "true":
             secret = token = DEMO
         grant = self.world.grants.get(token)
         if secret not in self.world.secrets or grant is None:
-            return None, _unauthorized(request, None)
+            return _unauthorized(request, None)
         if grant.secret != secret:
-            return None, _unauthorized(request, "E02250")
-        return grant, None
+            return _unauthorized(request, "E02250")
+        return grant
 
     def _answer(self, request: Request, grant: Grant, budget: Budget, cost: int) -> Answer:
         now = self.world.clock.now()

@@ -206,7 +206,7 @@ def _still_open(gross: int, days_left: int, chance: float) -> int:
     paid = 0.3 if days_left >= 0 else 0.7 if days_left > -30 else 0.97
     if chance < paid:
         return 0
-    return gross // 2 if chance > 0.995 else gross
+    return gross // 2 if chance > 0.99 else gross
 
 
 def debtor_fields(agreement: Agreement, number: int, given: dict[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import ipaddress
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable
 
 from granian.constants import HTTPModes, Interfaces
@@ -13,9 +14,7 @@ from granian.server.embed import Server
 
 from sandbox.app import Sandbox
 from sandbox.seed import Bulk, fill
-from sandbox.world import AGREEMENT, DEMO_AGREEMENT, World
-
-DEMO_SHARE = Bulk(debtors=40, invoices=120, seed=7)
+from sandbox.world import AGREEMENT, World
 
 
 def build(
@@ -34,7 +33,6 @@ def build(
     """
     world = World(agreement)
     fill(world.agreements[agreement], Bulk(debtors, invoices, lines_per_invoice, seed=seed))
-    fill(world.agreements[DEMO_AGREEMENT], DEMO_SHARE)
     return Sandbox(world)
 
 
@@ -58,11 +56,12 @@ def serve(
         ValueError: the address is not a loopback address.
     """
     host, port = loopback(listen)
+    parent = os.getppid() if end_with_parent else None
     app = build(agreement, debtors=debtors, invoices=invoices, lines_per_invoice=lines_per_invoice, seed=seed)
-    asyncio.run(_serve(app, host, port, end_with_parent))
+    asyncio.run(_serve(app, host, port, parent))
 
 
-async def _serve(app: Sandbox, host: str, port: int, end_with_parent: bool) -> None:
+async def _serve(app: Sandbox, host: str, port: int, parent: int | None) -> None:
     loop = asyncio.get_running_loop()
     server = Server(
         app,
@@ -78,30 +77,22 @@ async def _serve(app: Sandbox, host: str, port: int, end_with_parent: bool) -> N
     for number in (signal.SIGTERM, signal.SIGINT):
         with contextlib.suppress(NotImplementedError):  # no loop signal handlers on Windows
             loop.add_signal_handler(number, server.stop)
-    if end_with_parent:
-        watch_parent(lambda: loop.call_soon_threadsafe(server.stop))
+    if parent is not None:
+        watch_parent(parent, lambda: loop.call_soon_threadsafe(server.stop))
     await server.serve()
     app.life.stop()
     app.world.delivery.forget()
 
 
-def watch_parent(gone: Callable[[], object], *, interval_s: float = 0.5) -> threading.Event:
-    """
-    Call back once the parent process has ended.
-
-    Returns:
-        Set it to stop watching.
-    """
-    parent, stop = os.getppid(), threading.Event()
+def watch_parent(parent: int, gone: Callable[[], object], *, interval_s: float = 0.5) -> None:
+    """Call back once this process has another parent than that."""
 
     def watch() -> None:
-        while not stop.wait(interval_s):
-            if os.getppid() != parent:
-                gone()
-                return
+        while os.getppid() == parent:
+            time.sleep(interval_s)
+        gone()
 
     threading.Thread(target=watch, name="parent-watch", daemon=True).start()
-    return stop
 
 
 def loopback(listen: str) -> tuple[str, int]:

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from sandbox.agreement import Agreement
+from sandbox.agreement import Agreement, Clock
 from sandbox.delivery import Delivery
 from sandbox.faults import Faults
 from sandbox.limits import Budget
+from sandbox.seed import Bulk, fill
 
 APP_SECRET = "sandbox-app-secret"  # noqa: S105 - the stand-in's well-known token
 APP_PUBLIC = "sandbox-app-public"
@@ -82,14 +83,14 @@ class CallLog:
 class World:
     """The state of the stand-in; `reset` brings it back to how it started."""
 
-    def __init__(self, agreement: int = AGREEMENT, clock: SystemClock | None = None) -> None:
-        self.clock = clock or SystemClock()
+    def __init__(self, agreement: int = AGREEMENT, clock: Clock | None = None) -> None:
+        self.clock: Clock = clock or SystemClock()
         self.default = agreement
         self.delivery = Delivery(self.clock.now)
         self.reset()
 
     def reset(self) -> None:
-        """One empty agreement and the read-only demo agreement."""
+        """One empty agreement, and the read-only demo agreement with a few records."""
         self.delivery.forget()
         self.delivery.settings = type(self.delivery.settings)()
         self.agreements: dict[int, Agreement] = {}
@@ -100,8 +101,8 @@ class World:
         self.strangers = Budget()  # calls without a known agreement
         self.max_url = 2048
         self.add_agreement(self.default)
-        demo = self.add_agreement(DEMO_AGREEMENT, grant=DEMO, secret=DEMO, name="Demo ApS", roles=("SuperUser",))
-        demo.read_only = True
+        demo = self.add_agreement(DEMO_AGREEMENT, grant=DEMO, secret=DEMO, name="Demo ApS", read_only=True)
+        fill(demo, Bulk(debtors=40, invoices=120, seed=7))
 
     def add_agreement(
         self,
