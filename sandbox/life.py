@@ -60,7 +60,7 @@ def happen(agreement: Agreement, kind: str) -> None:
                     {"telephoneAndFaxNumber": str(random.randrange(70_000_000, 79_999_999))},
                     {"address": f"{random.choice(STREETS)} {random.randrange(1, 180)}", "zip": zip_code, "city": city},
                     {"email": f"bogholderi{random.randrange(1, 99)}@{customer.number}.example"},
-                    {"paymentTerms": random.choice((1, 2, 5))},
+                    {"mobilePhone": str(random.randrange(20_000_000, 59_999_999))},
                 )
             )
             agreement.change_customer(customer, customer.fields | change)

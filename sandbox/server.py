@@ -104,6 +104,10 @@ def loopback(listen: str) -> tuple[str, int]:
     """
     host, _, port = listen.rpartition(":")
     host = "127.0.0.1" if host == "localhost" else host.strip("[]")
-    if not port.isdecimal() or not ipaddress.ip_address(host).is_loopback:
-        raise ValueError(f"the stand-in listens on loopback only, not on {listen!r}")
+    try:
+        usable = port.isdecimal() and ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ValueError(f"the stand-in listens on a loopback address and port only, not on {listen!r}")
     return host, int(port)
