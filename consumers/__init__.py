@@ -1,0 +1,1 @@
+"""Dramatiq actors: take the lease, call a use case, log; the worker and the scheduler."""

@@ -86,8 +86,8 @@ class AccountingApi(Protocol):
         """The headers among at most 200 numbers, sorted by number."""
         ...
 
-    def invoices_after(self, number: int) -> Page[Invoice]:
-        """At most 1,000 headers above `number`, sorted by number."""
+    def invoices_after(self, number: int, *, since: dt.date | None = None) -> Page[Invoice]:
+        """At most 1,000 headers above `number`, dated `since` or later, sorted by number."""
         ...
 
     def unpaid_after(self, number: int) -> Page[Invoice]:
@@ -185,8 +185,8 @@ class DebtorStore(Protocol):
         """Join invoices stored before their debtor to the living debtor of their number."""
         ...
 
-    def unseen_since(self, stamp: int, after: int, limit: int) -> list[int]:
-        """Living numbers above `after` whose last reading is older than `stamp`, sorted, at most `limit`."""
+    def living_between(self, low: int, high: int) -> list[int]:
+        """Living numbers from `low` to `high`, sorted."""
         ...
 
     def count_living(self, low: int = 0, high: int = MAX_NUMBER) -> int:

@@ -8,12 +8,16 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from domain.debtors import Debtor, Edge, Outcome, decide
 from domain.errors import Blocked, PermanentError
 from domain.hints import Hint, bundles, edges
 from domain.ports import AccountingApi, FailureReport, Page, UnitOfWork, Unreadable, WorkPort
 from domain.reading_plan import Plan, Walk, plan_reads
+
+A = TypeVar("A")
+T = TypeVar("T")
 
 GUARD_COUNT = 20
 GUARD_SHARE = 0.02
@@ -179,8 +183,8 @@ def _walk(work: WorkPort, api: AccountingApi, numbers: list[int], guard: Deletio
         yield readings
 
 
-def listed(call: Callable[..., Page[Debtor]], argument: object) -> Page[Debtor]:
-    """A list call: a refusal is the agreement's trouble, no single debtor is at fault. Raises TransientError."""
+def listed(call: Callable[[A], Page[T]], argument: A) -> Page[T]:
+    """A list call: a refusal is the agreement's trouble, no single record is at fault. Raises TransientError."""
     try:
         return call(argument)
     except PermanentError as error:
@@ -235,16 +239,16 @@ def store_debtors(
         uow.failures.report(_failures(readings, changes.conflicts))
         if tracker:
             uow.inbox.handled([hint.id for hint in tracker.answered(covered)])
+        done.outcomes.update(str(outcome) for outcome in changes.outcomes.values())
+        done.outcomes[Outcome.STALE] += len(readings.stamps) - len(rising)
+        done.outcomes["unreadable"] += len(readings.unreadable)
+        done.outcomes["kept"] += len(readings.kept)
         if also:
             also(uow)
         if release:
             uow.release()
         if readings.total is not None:  # last: its row is locked by nobody for long
             uow.debtors_total(readings.total)
-    done.outcomes.update(str(outcome) for outcome in changes.outcomes.values())
-    done.outcomes[Outcome.STALE] += len(readings.stamps) - len(rising)
-    done.outcomes["unreadable"] += len(readings.unreadable)
-    done.outcomes["kept"] += len(readings.kept)
 
 
 def _failures(readings: Readings, conflicts: Iterable[Edge]) -> list[FailureReport]:
@@ -276,7 +280,7 @@ def _failures(readings: Readings, conflicts: Iterable[Edge]) -> list[FailureRepo
                 "debtors",
                 "deletion_guard",
                 f"{len(readings.kept)} more debtors look deleted in e-conomic ({sample} …); nothing more was removed.",
-                "Check that the right agreement answers. If they really are deleted: debitor resync NUMBER --allow-deletions",
+                "Check that the right agreement answers; if they are deleted: debitor resync NUMBER --allow-deletions",
             )
         )
     return reports

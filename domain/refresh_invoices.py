@@ -7,13 +7,14 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 
-from domain.errors import Blocked, PermanentError
+from domain.errors import PermanentError
 from domain.hints import Hint, Kind, NewHint, Source
 from domain.invoices import Invoice, InvoiceWithLines, Line, LinesState, lines_agree, unique_lines
 from domain.ports import AccountingApi, FailureReport, Page, StoredInvoice, Tally, UnitOfWork, Unreadable, WorkPort
 from domain.reading_plan import Walk, plan_reads
-from domain.refresh_debtors import HintTracker, Refreshed
+from domain.refresh_debtors import HintTracker, Refreshed, listed
 
 FEW = 2
 """Up to so many invoices are read singly: one call each brings header and lines, a list costs two calls."""
@@ -37,17 +38,27 @@ class InvoiceReadings:
 
     def add_single(self, stamp: int, single: InvoiceWithLines) -> None:
         """A single reading is complete: header and lines belong together, text lines included."""
-        number = single.header.number
-        self.headers[number] = single.header
-        self.stamps[number] = stamp
-        lines = unique_lines(single.lines)
-        agree = lines_agree(single.header.net, lines)
-        self.add_lines(stamp, number, lines, LinesState.COMPLETE if agree else LinesState.UNVERIFIED)
+        header = single.header
+        self.headers[header.number] = header
+        self.stamps[header.number] = stamp
+        self.add_lines(stamp, header.number, header.net, single.lines, if_they_agree=LinesState.COMPLETE)
 
-    def add_lines(self, stamp: int, number: int, lines: list[Line], state: LinesState) -> None:
-        self.lines[number] = lines
+    def add_lines(
+        self,
+        stamp: int,
+        number: int,
+        net: Decimal,
+        lines: Sequence[Line],
+        *,
+        if_they_agree: LinesState = LinesState.VERIFIED,
+    ) -> bool:
+        """Whether the lines add up to the header's net amount; they are kept, with that verdict, either way."""
+        unique = unique_lines(lines)
+        agree = lines_agree(net, unique)
+        self.lines[number] = unique
         self.lines_stamps[number] = stamp
-        self.states[number] = state
+        self.states[number] = if_they_agree if agree else LinesState.UNVERIFIED
+        return agree
 
     def covered(self) -> set[int]:
         """Numbers that have their answer."""
@@ -107,13 +118,18 @@ def _finish_empty(work: WorkPort, hints: Sequence[Hint]) -> None:
         uow.release()
 
 
+def singles_allowed(invoices: int) -> int:
+    """How many invoices whose lines do not add up are read singly in a run over so many (design.md §2)."""
+    return max(SINGLE_READS_LEAST, int(invoices * SINGLE_READS_SHARE))
+
+
 class InvoiceReader:
     """Reads invoices and the lines that are not known yet; reads singly what does not add up, within bounds."""
 
     def __init__(self, work: WorkPort, api: AccountingApi, invoices: int) -> None:
         self._work = work
         self._api = api
-        self.singles_left = max(SINGLE_READS_LEAST, int(invoices * SINGLE_READS_SHARE))
+        self.singles_left = singles_allowed(invoices)
 
     def read(self, numbers: list[int]) -> Iterator[InvoiceReadings]:
         """One answer after the other; the next call is made only when the last answer is stored."""
@@ -130,13 +146,13 @@ class InvoiceReader:
                 yield from self._walk(step.numbers)
             else:
                 stamp = self._work.stamp()
-                yield self._complete(stamp, _listed(self._api.invoices, step.numbers), step.numbers)
+                yield self._complete(stamp, listed(self._api.invoices, step.numbers), step.numbers)
 
     def _walk(self, numbers: list[int]) -> Iterator[InvoiceReadings]:
         after, position = numbers[0] - 1, 0
         while position < len(numbers):
             stamp = self._work.stamp()
-            page = _listed(self._api.invoices_after, after)
+            page = listed(self._api.invoices_after, after)
             after = max((*(invoice.number for invoice in page.items), after))
             end = bisect_right(numbers, after, position) if page.more else len(numbers)
             yield self._complete(stamp, page, numbers[position:end])
@@ -155,43 +171,46 @@ class InvoiceReader:
         """Booked lines never change: only what is not stored and verified is read."""
         with self._work.transaction() as uow:
             stored = uow.invoices.stored(readings.headers)
-        todo = sorted(
-            number
-            for number, header in readings.headers.items()
-            if number not in readings.lines and needs_lines(header, stored.get(number))
+        self.read_lines(
+            readings,
+            {
+                number: header.net
+                for number, header in sorted(readings.headers.items())
+                if number not in readings.lines and needs_lines(header, stored.get(number))
+            },
         )
+
+    def read_lines(self, readings: InvoiceReadings, nets: Mapping[int, Decimal]) -> None:
+        """
+        Bulk lines of these invoices (number → net), held against their headers; what does not add up is read singly.
+
+        Where the service refuses, invoices are read singly while the bound allows; the rest goes without lines.
+        """
+        todo = list(nets)
         while todo:
             room = self._api.fits_one_call(todo)
             batch, todo = todo[:room], todo[room:]
             stamp = self._work.stamp()
             try:
                 found = self._api.lines(batch)
-            except PermanentError:  # the service is refused or gone: headers go on, lines wait
+            except PermanentError:
                 self.read_singly(readings, batch)
                 continue
-            self.judge(readings, stamp, batch, found)
-
-    def judge(self, readings: InvoiceReadings, stamp: int, batch: Sequence[int], found: Sequence[Line]) -> None:
-        """Hold bulk lines against their headers; what does not add up is read singly while the bound allows."""
-        by_invoice: dict[int, list[Line]] = {number: [] for number in batch}
-        for line in found:
-            if line.invoice in by_invoice:
+            by_invoice: dict[int, list[Line]] = {number: [] for number in batch}
+            for line in found:
                 by_invoice[line.invoice].append(line)
-        doubtful: list[int] = []
-        for number, lines in by_invoice.items():
-            unique = unique_lines(lines)
-            if lines_agree(readings.headers[number].net, unique):
-                readings.add_lines(stamp, number, unique, LinesState.VERIFIED)
-            else:
-                readings.add_lines(stamp, number, unique, LinesState.UNVERIFIED)
-                doubtful.append(number)
-        self.read_singly(readings, doubtful)
+            doubtful = [
+                number
+                for number, lines in by_invoice.items()
+                if not readings.add_lines(stamp, number, nets[number], lines)
+            ]
+            self.read_singly(readings, doubtful)
 
     def read_singly(self, readings: InvoiceReadings, numbers: Sequence[int]) -> None:
         """Header and lines in one call each; past the bound a number keeps what it has, or counts as absent."""
         for number in numbers:
             if self.singles_left <= 0:
-                if number not in readings.headers:
+                if number not in readings.headers and number not in readings.lines:
                     readings.absent.append(number)
                 continue
             self.singles_left -= 1
@@ -212,14 +231,6 @@ def needs_lines(header: Invoice, stored: StoredInvoice | None) -> bool:
     return (
         stored is None or stored.lines_state in (LinesState.PENDING, LinesState.UNVERIFIED) or stored.net != header.net
     )
-
-
-def _listed(call: Callable[..., Page[Invoice]], argument: object) -> Page[Invoice]:
-    """A list call: a refusal is the agreement's trouble. Raises TransientError."""
-    try:
-        return call(argument)
-    except PermanentError as error:
-        raise Blocked(str(error)) from error
 
 
 def store_invoices(

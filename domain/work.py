@@ -52,7 +52,8 @@ def postpone_s(arrivals: Arrivals) -> float:
     Seconds to wait before draining; 0 = now.
 
     A lone hint is read at once. In a storm each read would be out of date before it ends, so it waits for half a
-    second of silence, at most 30 seconds from drain to drain. Past 20 % of the day's calls, what is left is spread over the day.
+    second of silence, at most 30 seconds from drain to drain. Past 20 % of the day's calls, what is left is spread
+    over the day.
     """
     if arrivals.spent_share >= BUSY_SHARE:
         left = max(0.0, 1.0 - arrivals.spent_share)

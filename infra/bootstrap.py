@@ -4,10 +4,29 @@ The one place that wires a process together.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, field
 
+from dramatiq import Broker
+
+from domain.errors import WrongAgreement
+from domain.hints import Kind, NewHint, Source
+from domain.ports import AccountingApi
+from infra.broker.brokers import WakeUpPublisher, make_broker
+from infra.broker.intake_queue import IntakeQueue
+from infra.budget import SharedBudget
+from infra.database.agreements import Agreements
 from infra.database.engine import Database
+from infra.database.inbox import SqlInbox
+from infra.database.runs import Runs
+from infra.database.work import WorkRows
+from infra.economic.client import EconomicClient
+from infra.economic.config import EconomicConfig
 from infra.encryption import SecretBox
+from infra.intake.hook_keys import HookKeys
+from infra.intake.intake import Intake
+from infra.intake.stores import EventStore, PostgresEvents, SqliteEvents
+from infra.intake.wake_ups import WakeUps
 from infra.settings import Settings, secret_keys
 
 
@@ -19,9 +38,109 @@ class Services:
     keys: list[str]
     secrets: SecretBox
     database: Database
+    agreements: Agreements
+    work: WorkRows
+    runs: Runs
+    budget: SharedBudget
+    client: EconomicClient
+    broker: Broker
+    wake_ups: WakeUps
+    granted: dict[int, str] = field(default_factory=dict, repr=False)  # tokens given for this run only
+
+    def economic(self, agreement: int) -> AccountingApi:
+        """
+        An agreement's e-conomic, once /self has named the agreement expected.
+
+        Raises:
+            CredentialsMissing: no grant token is stored.
+            WrongAgreement: the tokens belong to another agreement.
+            TransientError: /self could not be read.
+        """
+        stored = self.agreements.get(agreement)
+        token = self.granted.get(agreement) or self.agreements.grant_token(agreement)
+        api = self.client.agreement(agreement, token)
+        if stored.checked_at is None or agreement in self.granted:
+            identity = api.identity()
+            if identity.agreement != agreement:
+                raise WrongAgreement(
+                    f"the grant token of agreement {agreement} opens agreement {identity.agreement}; nothing was read"
+                )
+            self.agreements.identified(agreement, name=identity.company, base_currency=identity.base_currency)
+        return api
+
+    def ask(self, agreement: int, debtor: int) -> str:
+        """A person wants a debtor read anew ("Sync now"); returns the correlation id."""
+        return self.add_hint(agreement, Kind.DEBTORS, debtor)
+
+    def add_hint(self, agreement: int, kind: Kind, number: int | None) -> str:
+        """Look at this number now, on a person's word; returns the correlation id."""
+        correlation_id = os.urandom(8).hex()
+        with self.database.write() as connection:
+            hint = NewHint(agreement, kind, Source.SYNC, correlation_id, number, number)
+            SqlInbox(connection, self.database.sql).add([hint])
+        self.wake_ups.note(agreement, kind)
+        return correlation_id
+
+    def close(self) -> None:
+        self.wake_ups.close()
+        self.client.close()
+        self.broker.close()
+        self.database.close()
 
 
 def connect(settings: Settings) -> Services:
-    """Open the database and the secrets; nothing is started yet."""
+    """Open everything a process shares; no thread consumes or schedules yet."""
     keys = secret_keys(settings)
-    return Services(settings=settings, keys=keys, secrets=SecretBox(keys), database=Database(settings.database_url))
+    box = SecretBox(keys)
+    database = Database(settings.database_url)
+    budget = SharedBudget(database)
+    broker = make_broker(settings.broker_url)
+    secret = settings.economic_app_secret_token
+    client = EconomicClient(
+        EconomicConfig(
+            rest_url=settings.economic_rest_url,
+            q2c_url=settings.economic_q2c_url,
+            webhooks_url=settings.economic_webhooks_url,
+            app_secret_token=secret.get_secret_value() if secret else "",
+        ),
+        meter=budget,
+    )
+    return Services(
+        settings=settings,
+        keys=keys,
+        secrets=box,
+        database=database,
+        agreements=Agreements(database, box),
+        work=WorkRows(database),
+        runs=Runs(database),
+        budget=budget,
+        client=client,
+        broker=broker,
+        wake_ups=WakeUps(WakeUpPublisher(broker)),
+    )
+
+
+@dataclass(slots=True)
+class Reception:
+    """What taking in hooks needs, in web processes only."""
+
+    intake: Intake
+    keys: HookKeys
+
+
+def open_reception(services: Services) -> Reception:
+    """The intake with the store that fits the database; RabbitMQ stands by when it is configured."""
+    settings, database = services.settings, services.database
+    store: EventStore
+    if database.sql.postgresql:
+        store = PostgresEvents(settings.database_url)
+    else:
+        path = database.engine.url.database
+        assert path is not None
+        assert database.writing is not None
+        store = SqliteEvents(path, database.writing)
+    fallback = None if settings.embedded else IntakeQueue(settings.broker_url)
+    return Reception(
+        intake=Intake(store, services.wake_ups, fallback),
+        keys=HookKeys(services.agreements.hook_secret),
+    )

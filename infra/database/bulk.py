@@ -7,6 +7,7 @@ Rows are tuples in the order of `columns`, in Python types; SQLite's adapters ar
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import closing
 from typing import Any
 
 import psycopg
@@ -32,7 +33,7 @@ def insert_rows(
         return
     names, marks = ", ".join(columns), ", ".join("?" * len(columns))
     assert driver is not None
-    driver.executemany(f"INSERT INTO {table} ({names}) VALUES ({marks})", rows)  # noqa: S608
+    driver.executemany(f"INSERT INTO {table} ({names}) VALUES ({marks})", rows)
 
 
 def update_rows(
@@ -48,8 +49,5 @@ def update_rows(
     sets = ", ".join(f"{name} = {mark}" for name in columns)
     where = " AND ".join(f"{name} = {mark}" for name in keys)
     driver: Any = connection.connection.driver_connection
-    with_cursor = driver.cursor()
-    try:
-        with_cursor.executemany(f"UPDATE {table} SET {sets} WHERE {where}", rows)  # noqa: S608
-    finally:
-        with_cursor.close()
+    with closing(driver.cursor()) as cursor:
+        cursor.executemany(f"UPDATE {table} SET {sets} WHERE {where}", rows)

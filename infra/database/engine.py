@@ -38,7 +38,7 @@ class Database:
         self.url = url
         self.engine = _engine(url, pool_size)
         self.sql = Sql(self.engine.dialect.name)
-        self._writing = threading.Lock() if not self.sql.postgresql else None
+        self.writing = threading.Lock() if not self.sql.postgresql else None
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -49,11 +49,11 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction that commits on leaving and rolls back on an exception. Raises DatabaseAway."""
-        if self._writing is None:
+        if self.writing is None:
             with _translated(), self.engine.begin() as connection:
                 yield connection
             return
-        with self._writing, _translated(), self.engine.connect() as connection:
+        with self.writing, _translated(), self.engine.connect() as connection:
             connection = connection.execution_options(debitor_writes=True)
             with connection.begin():
                 yield connection

@@ -48,7 +48,7 @@ class DebtorRows:
             ),
             {"agreement": self._agreement, "numbers": self._sql.numbers(numbers)},
         )
-        return {row[1]: StoredDebtor(*row, gone=False) for row in rows}
+        return {row[1]: StoredDebtor(*row, False) for row in rows}
 
     def graves(self, numbers: Collection[int]) -> dict[int, StoredDebtor]:
         rows = self._connection.execute(
@@ -59,7 +59,7 @@ class DebtorRows:
             ),
             {"agreement": self._agreement, "numbers": self._sql.numbers(numbers)},
         )
-        return {row[1]: StoredDebtor(*row, gone=True) for row in rows}
+        return {row[1]: StoredDebtor(*row, True) for row in rows}
 
     def write(self, changes: DebtorChanges, causes: Mapping[int, str]) -> None:
         """In this order, so that no two living rows ever share a number."""
@@ -149,15 +149,13 @@ class DebtorRows:
                 {"agreement": self._agreement, "numbers": self._sql.numbers(numbers)},
             )
 
-    def unseen_since(self, stamp: int, after: int, limit: int) -> list[int]:
-        """Living debtor numbers above `after` whose last reading is older than `stamp`, sorted, at most `limit`."""
+    def living_between(self, low: int, high: int) -> list[int]:
         rows = self._connection.execute(
             sa.text(
-                "SELECT d.number FROM debtor d LEFT JOIN reading r ON r.agreement = d.agreement AND r.what = 'debtor'"
-                " AND r.number = d.number WHERE d.agreement = :agreement AND d.gone_at IS NULL AND d.number > :after"
-                " AND COALESCE(r.stamp, 0) < :stamp ORDER BY d.number LIMIT :limit"
+                "SELECT number FROM debtor WHERE agreement = :agreement AND gone_at IS NULL"
+                " AND number BETWEEN :low AND :high ORDER BY number"
             ),
-            {"agreement": self._agreement, "stamp": stamp, "after": after, "limit": limit},
+            {"agreement": self._agreement, "low": low, "high": high},
         )
         return [number for (number,) in rows]
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Collection, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -47,10 +47,11 @@ class InvoiceRows:
         self._sql = sql
         self._agreement = agreement
 
-    def _rows(self, columns: str, numbers: Collection[int]) -> sa.CursorResult[tuple[object, ...]]:
+    def _rows(self, columns: str, numbers: Collection[int]) -> sa.CursorResult[Any]:
         return self._connection.execute(
             sa.text(
-                f"SELECT {columns} FROM invoice WHERE agreement = :agreement AND number IN {self._sql.set_of('numbers')}"
+                f"SELECT {columns} FROM invoice"
+                f" WHERE agreement = :agreement AND number IN {self._sql.set_of('numbers')}"
             ).columns(net=Amount()),
             {"agreement": self._agreement, "numbers": self._sql.numbers(numbers)},
         )

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from domain.debtors import MAX_NUMBER
+from domain.hints import usable
 from infra.database import tables
 
 PAGE = 50
@@ -51,7 +51,7 @@ class DebtorRow(NamedTuple):
 
 
 class DebtorPage(NamedTuple):
-    """At most PAGE debtors; `cursor` asks for the next page, `exact` = the query is the number of what is shown."""
+    """At most PAGE debtors; `cursor` asks for the next page, `exact` = the query is their number or CVR."""
 
     rows: list[DebtorRow]
     cursor: int | None = None
@@ -118,18 +118,14 @@ def debtors(
     A page of debtors, deleted ones included, sorted by number or name.
 
     Words of the query must all be found in number, name, CVR, zip, city or mail, upper or lower case alike.
-    The number of a debtor finds just that debtor, by index, unless `everything` is asked for.
+    A debtor's number or CVR number finds just that debtor, by index, unless `everything` is asked for.
 
     Args:
         after: the cursor of the page before.
     """
-    number = exact_number(query)
     here = sa.and_(_debtor.c.agreement == agreement, _debtor.c.absorbed_by.is_(None))
-    if number is not None and not everything and after is None:
-        same = sa.select(*columns_of(_debtor, DebtorRow)).where(here, _debtor.c.number == number)
-        rows = connection.execute(same.order_by(_debtor.c.gone_at.is_not(None), _debtor.c.id.desc())).all()
-        if rows:
-            return DebtorPage([DebtorRow._make(row) for row in rows], exact=True)
+    if after is None and not everything and (exact := _exactly(connection, here, query)):
+        return DebtorPage(exact, exact=True)
     order = (sa.func.lower(_debtor.c.name), _debtor.c.id) if by_name else (_debtor.c.number, _debtor.c.id)
     page = sa.select(*columns_of(_debtor, DebtorRow)).where(here).order_by(*order).limit(PAGE + 1)
     for term in terms(query):
@@ -138,27 +134,35 @@ def debtors(
         last = connection.execute(sa.select(*order).where(_debtor.c.id == after, here)).first()
         if last is None:
             return DebtorPage([])
-        page = page.where(sa.tuple_(*order) > sa.tuple_(*(sa.literal(value) for value in last)))
-    rows = connection.execute(page).all()
-    return DebtorPage(
-        [DebtorRow._make(row) for row in rows[:PAGE]], cursor=rows[PAGE - 1].id if len(rows) > PAGE else None
-    )
+        # Said twice, because SQLite uses an index on an expression for the first form only.
+        page = page.where(order[0] >= last[0], sa.or_(order[0] > last[0], _debtor.c.id > last[1]))
+    rows = [DebtorRow._make(row) for row in connection.execute(page)]
+    return DebtorPage(rows[:PAGE], cursor=rows[PAGE - 1].id if len(rows) > PAGE else None)
 
 
-def exact_number(query: str) -> int | None:
-    """The debtor number a query may be."""
-    compact = query.strip()
-    if compact.isascii() and compact.isdigit() and len(compact) <= 9:
-        return int(compact) if 1 <= int(compact) <= MAX_NUMBER else None
+def _exactly(connection: Connection, here: sa.ColumnElement[bool], query: str) -> list[DebtorRow]:
+    """The debtors whose number, or else whose CVR number, is the query; living ones first. Index look-ups only."""
+    found = sa.select(*columns_of(_debtor, DebtorRow)).order_by(_debtor.c.gone_at.is_not(None), _debtor.c.id.desc())
+    number, cvr = usable(query), cvr_number(query)
+    conditions = [] if number is None else [_debtor.c.number == number]
+    conditions += [] if cvr is None else [_debtor.c.cvr.in_([cvr, f"DK{cvr}"])]
+    for condition in conditions:
+        if rows := connection.execute(found.where(here, condition).limit(PAGE)).all():
+            return [DebtorRow._make(row) for row in rows]
+    return []
+
+
+def cvr_number(query: str) -> str | None:
+    """The eight digits of a CVR number as people write it: `DK 31 31 31 39`, `31313139`."""
+    if re.fullmatch(r"\s*(DK[\s.-]?)?(\d[\s.-]?){8}\s*", query, re.ASCII | re.IGNORECASE):
+        return re.sub(r"\D", "", query)
     return None
 
 
 def terms(query: str) -> list[str]:
     """The words to look for, lower case, at most MAX_TERMS; a CVR number as people write it is one word."""
-    text = query.replace("\0", "").strip().lower()
-    if re.fullmatch(r"(dk[\s.-]?)?(\d[\s.-]?){8}", text, re.ASCII):
-        return [re.sub(r"\D", "", text)]
-    return text.split()[:MAX_TERMS]
+    cvr = cvr_number(query)
+    return [cvr] if cvr else query.replace("\0", "").lower().split()[:MAX_TERMS]
 
 
 def debtor(connection: Connection, agreement: int, debtor_id: int) -> DebtorDetail | None:
@@ -197,24 +201,27 @@ def _matches(connection: Connection, term: str) -> sa.ColumnElement[bool]:
     columns: list[sa.ColumnElement[Any]] = [_debtor.c.name, _debtor.c.city, _debtor.c.email]
     if any(char.isdigit() for char in term):
         columns += [_debtor.c.cvr, _debtor.c.zip]
-    folds = _folds(connection, term)
-    searched = [_folded(column, folds) for column in columns]
     if term.isdigit():
-        searched.append(sa.cast(_debtor.c.number, sa.Text))
-    escaped = "".join("\\" + char if char in "\\%_" else char for char in term)
-    return sa.or_(*(column.like(f"%{escaped}%", escape="\\") for column in searched))
+        columns.append(sa.cast(_debtor.c.number, sa.Text))
+    contains = _contains_lowered if connection.dialect.name == "postgresql" else _contains_in_sqlite
+    return sa.or_(*(contains(column, term) for column in columns))
 
 
-def _folds(connection: Connection, term: str) -> list[tuple[str, str]] | None:
-    """Which capitals must be lowered by hand: SQLite knows those of ASCII only. None = the database knows all."""
-    if connection.dialect.name == "postgresql":
-        return None
-    return sorted({(char.upper(), char) for char in term if not char.isascii() and char.upper() != char})
+def _contains_lowered(column: sa.ColumnElement[Any], term: str) -> sa.ColumnElement[bool]:
+    return sa.func.lower(column, type_=sa.Text).contains(term, autoescape=True)
 
 
-def _folded(column: sa.ColumnElement[Any], folds: list[tuple[str, str]] | None) -> sa.ColumnElement[Any]:
-    if folds is None:
-        return sa.func.lower(column, type_=sa.Text)
-    for upper, lower in folds:
-        column = sa.func.replace(column, upper, lower, type_=sa.Text)
-    return column
+def _contains_in_sqlite(column: sa.ColumnElement[Any], term: str) -> sa.ColumnElement[bool]:
+    """
+    SQLite's LIKE takes capitals and small letters of ASCII alike and no others: those are lowered by hand.
+
+    That is slow, so rows are first picked with any letter in their place.
+    """
+    others = sorted({char for char in term if not char.isascii() and char.upper() != char})
+    if not others:
+        return column.contains(term, autoescape=True)
+    whole = column
+    picked = "".join("_" if char in others else f"/{char}" if char in "/%_" else char for char in term)
+    for char in others:
+        column = sa.func.replace(column, char.upper(), char, type_=sa.Text)
+    return sa.and_(whole.like(f"%{picked}%", escape="/"), column.contains(term, autoescape=True))

@@ -40,6 +40,14 @@ class WorkState(NamedTuple):
     oldest_at: dt.datetime | None
 
 
+class Trouble(NamedTuple):
+    """Why an agreement's data may be old."""
+
+    reason: str
+    message: str | None
+    waiting_since: dt.datetime | None
+
+
 class LastEvent(NamedTuple):
     """When an agreement last heard from a source, among the newest RECENT_EVENTS events."""
 
@@ -93,6 +101,13 @@ def work_states(connection: Connection, agreements: Collection[int]) -> list[Wor
         .order_by(_work.c.agreement, _work.c.kind)
     )
     return [WorkState._make(row)._replace(working=bool(row[8])) for row in connection.execute(query)]
+
+
+def trouble(connection: Connection, agreement: int) -> Trouble | None:
+    """What holds an agreement's work back longest, if anything does."""
+    query = sa.select(*columns_of(_work, Trouble)).where(_work.c.agreement == agreement, _work.c.reason.is_not(None))
+    row = connection.execute(query.order_by(_work.c.waiting_since).limit(1)).first()
+    return Trouble._make(row) if row else None
 
 
 def last_events(connection: Connection, agreements: Collection[int]) -> list[LastEvent]:
@@ -149,4 +164,4 @@ def count_open_failures(connection: Connection, agreements: Collection[int]) -> 
         .where(_failure.c.agreement.in_(agreements), _failure.c.state == "open")
         .group_by(_failure.c.agreement)
     )
-    return {agreement: count for agreement, count in connection.execute(query)}
+    return {row[0]: row[1] for row in connection.execute(query)}

@@ -42,6 +42,7 @@ class WorkRows:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._owed: list[Lease] = []  # leases the database was too far away to take back
         sql = self._sql = database.sql
         self._free = (
             f"(work.lease_until IS NULL OR work.lease_until < {sql.now})"
@@ -51,7 +52,10 @@ class WorkRows:
         )
 
     def take(self, agreement: int, kind: Kind) -> Lease | None:
-        """The lease, if the work is due and nobody holds it."""
+        """The lease, if the work is due and nobody holds it. Raises DatabaseAway."""
+        while self._owed:
+            self.release(self._owed[-1])
+            self._owed.pop()
         token = secrets.token_hex(16)
         with self._database.write() as connection:
             taken = connection.execute(
@@ -112,6 +116,10 @@ class WorkRows:
         """Give the lease back; a drain that went well also clears the reason it waited for."""
         with self._database.write() as connection:
             release_in(connection, self._sql, lease, drained=drained)
+
+    def owe(self, lease: Lease) -> None:
+        """The database is away: give the lease back as soon as it answers again."""
+        self._owed.append(lease)
 
     def postpone(self, lease: Lease, seconds: float) -> None:
         """Give the lease back and start again in `seconds`: pacing, not trouble."""

@@ -1,0 +1,137 @@
+"""
+One slice of work: take the lease, check the pace, call the use case, say how it went.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import structlog
+
+from domain.errors import LeaseLost, TransientError, Unavailable
+from domain.hints import Hint, Kind
+from domain.ports import AccountingApi, WorkPort
+from domain.refresh_debtors import Refreshed, refresh_debtors
+from domain.refresh_invoices import refresh_invoices, refresh_payments, turn_into_failures
+from domain.work import Lease, postpone_s
+from infra.bootstrap import Services
+from infra.database.engine import DatabaseAway
+from infra.database.unit_of_work import LeasedWork
+from infra.metrics import DRAIN_SECONDS, DRAINS, RECORDS
+
+log = structlog.get_logger()
+
+SLICE_S = 2.0
+"""So long one agreement keeps a thread before others get their turn (design.md §2)."""
+
+MOST_HINTS = 200_000
+
+
+class Refresh(Protocol):
+    def __call__(
+        self, work: WorkPort, api: AccountingApi, hints: Sequence[Hint], *, more_time: Callable[[], bool]
+    ) -> Refreshed: ...
+
+
+REFRESH: dict[Kind, Refresh] = {
+    Kind.DEBTORS: refresh_debtors,
+    Kind.INVOICES: refresh_invoices,
+    Kind.PAYMENTS: refresh_payments,
+}
+
+
+def drain(services: Services, agreement: int, kind: Kind) -> None:
+    """
+    Work on one kind of an agreement's events for about two seconds.
+
+    Never raises for the surroundings: the work waits, with a reason, and the sweep comes back to it.
+    """
+    started = time.monotonic()
+    try:
+        lease = services.work.take(agreement, kind)
+    except DatabaseAway as error:
+        log.warning("work.database_away", agreement=agreement, kind=kind.value, error=str(error))
+        return
+    if lease is None:
+        return  # somebody holds it and will look again, or nothing is due
+    outcome = "failed"
+    try:
+        outcome = _work(services, lease)
+    except LeaseLost:
+        outcome = "lease_lost"
+        log.warning("work.lease_lost", agreement=agreement, kind=kind.value)
+    except DatabaseAway as error:
+        outcome = error.reason
+        services.work.owe(lease)
+        log.warning("work.database_away", agreement=agreement, kind=kind.value, error=str(error))
+    except TransientError as error:
+        outcome = error.reason
+        _wait(services, lease, error)
+    except Exception as error:
+        log.exception("work.bug", agreement=agreement, kind=kind.value)
+        _wait(services, lease, Unavailable(f"Debitor failed: {error!r}; see the log"))
+    finally:
+        DRAINS.labels(kind.value, outcome).inc()
+        DRAIN_SECONDS.labels(kind.value).observe(time.monotonic() - started)
+    _look_again(services, agreement, kind)
+
+
+def _work(services: Services, lease: Lease) -> str:
+    seconds = postpone_s(services.work.arrivals(lease))
+    if seconds > 0:
+        services.work.postpone(lease, seconds)
+        return "paced"
+    work = LeasedWork(services.database, lease)
+    started = time.monotonic()
+    with work.transaction() as uow:
+        hints = uow.inbox.outstanding(lease.agreement, lease.kind, MOST_HINTS)
+        if lease.kind is Kind.UNUSABLE:
+            turn_into_failures(uow, hints)
+            uow.release()
+            return "drained"
+    api = services.economic(lease.agreement)
+    done = REFRESH[lease.kind](work, api, hints, more_time=lambda: time.monotonic() - started < SLICE_S)
+    if not done.finished:
+        services.work.release(lease)
+    RECORDS_OF = {name: count for name, count in done.outcomes.items() if count}
+    for name, count in RECORDS_OF.items():
+        RECORDS.labels(lease.kind.value, name).inc(count)
+    log.info(
+        f"{lease.kind.value}.refreshed",
+        agreement=lease.agreement,
+        hints=done.hints,
+        finished=done.finished,
+        duration_ms=round((time.monotonic() - started) * 1000),
+        correlation_ids=[hint.correlation_id for hint in hints[:5]],
+        **RECORDS_OF,
+    )
+    if lease.kind is not Kind.DEBTORS and (done.outcomes["created"] or done.outcomes["updated"]):
+        services.wake_ups.note(lease.agreement, Kind.DEBTORS)
+    return "drained" if done.finished else "sliced"
+
+
+def _wait(services: Services, lease: Lease, error: TransientError) -> None:
+    try:
+        seconds = services.work.wait(lease, error)
+    except DatabaseAway:
+        services.work.owe(lease)
+        return
+    log.warning(
+        "work.waits",
+        agreement=lease.agreement,
+        kind=lease.kind.value,
+        reason=error.reason,
+        error=str(error)[:300],
+        seconds=round(seconds, 1),
+    )
+
+
+def _look_again(services: Services, agreement: int, kind: Kind) -> None:
+    """An event that came in while the lease was held woke a consumer that found it taken: look in a new transaction."""
+    try:
+        if services.work.is_due(agreement, kind):
+            services.wake_ups.note(agreement, kind)
+    except DatabaseAway:
+        pass  # the sweep looks every second

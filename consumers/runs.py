@@ -1,0 +1,104 @@
+"""
+Working on a run: by a worker in slices, or by the command line until it ends.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import structlog
+
+from domain.errors import DebitorError, LeaseLost, TransientError
+from domain.resync import Resync, ResyncOptions, ResyncState
+from infra.bootstrap import Services
+from infra.database.engine import DatabaseAway
+from infra.database.runs import Run, RunWork
+
+log = structlog.get_logger()
+
+SLICE_S = 30.0
+"""Longer than a slice of hints: each slice starts its list of lines anew at the last stored invoice."""
+
+
+def start_resync(services: Services, agreement: int, options: ResyncOptions) -> int:
+    """Queue a resync and return its run's id. Raises ConfigurationError for an unknown agreement."""
+    services.agreements.get(agreement)
+    state = ResyncState(options.first_phase())
+    return services.runs.create(agreement, "resync", options.as_json(), state.as_json())
+
+
+def advance(services: Services, run_id: int) -> None:
+    """One slice of a run; never raises for the surroundings."""
+    try:
+        token = services.runs.take(run_id)
+        if token is None:
+            return
+        work_on(services, run_id, token, slice_s=SLICE_S)
+    except DatabaseAway as error:
+        log.warning("run.database_away", run=run_id, error=str(error))  # the lease runs out, the sweep comes back
+
+
+def work_on(
+    services: Services,
+    run_id: int,
+    token: str,
+    *,
+    slice_s: float | None = None,
+    on_page: Callable[[ResyncState], None] = lambda state: None,
+) -> float:
+    """
+    Work until the run ends, has to wait, or the slice is over; returns the seconds to wait (0: ended or sliced).
+
+    Raises DatabaseAway.
+    """
+    run = services.runs.get(run_id)
+    assert run is not None
+    structlog.contextvars.bind_contextvars(run=run_id)
+    started = time.monotonic()
+    try:
+        resync = open_resync(services, run, token)
+        while resync.step():
+            on_page(resync.state)
+            if slice_s is not None and time.monotonic() - started > slice_s:
+                services.runs.release(run_id, token)
+                return 0.0
+        on_page(resync.state)
+        services.runs.finish(run_id, token, message=_closing(resync.state))
+        log.info("run.done", agreement=run.agreement, counts=resync.state.counts)
+    except LeaseLost as error:
+        log.warning("run.lease_lost", error=str(error))
+    except DatabaseAway:
+        raise
+    except TransientError as error:
+        seconds = services.runs.wait(run_id, token, error)
+        log.warning("run.waits", agreement=run.agreement, reason=error.reason, error=str(error), seconds=seconds)
+        return seconds
+    except DebitorError as error:
+        services.runs.finish(run_id, token, state="failed", message=str(error))
+        log.error("run.failed", agreement=run.agreement, error=str(error))
+    except Exception as error:
+        services.runs.finish(run_id, token, state="failed", message=f"Debitor failed: {error!r}; see the log")
+        log.exception("run.bug", agreement=run.agreement)
+    finally:
+        structlog.contextvars.unbind_contextvars("run")
+    return 0.0
+
+
+def open_resync(services: Services, run: Run, token: str) -> Resync:
+    """The resync of a run, where it stopped."""
+    return Resync(
+        RunWork(services.database, run, token),
+        services.economic(run.agreement),
+        ResyncOptions.from_json(run.options),
+        ResyncState.from_json(run.progress),
+    )
+
+
+def _closing(state: ResyncState) -> str | None:
+    kept = state.counts.get("debtors", {}).get("kept", 0)
+    if kept:
+        return f"{kept} debtors look deleted in e-conomic and were kept: see the failures, then use --allow-deletions"
+    if state.counts.get("lines", {}).get("refused"):
+        return "e-conomic refused the list of invoice lines: headers are stored, lines wait; see the failures"
+    return None

@@ -1,0 +1,142 @@
+"""
+What an agreement may still spend of e-conomic's calls, for all processes.
+
+Source: e-conomic.md §2.11 (bucket per app and agreement, 50,000 calls in 24 hours).
+"""
+
+from __future__ import annotations
+
+import threading
+
+import sqlalchemy as sa
+import structlog
+
+from domain.errors import RateLimited
+from domain.work import DAY_CALLS
+from infra.database.dialect import as_time
+from infra.database.engine import Database
+from infra.economic.rates import RateSeen
+from infra.metrics import CALLS
+
+log = structlog.get_logger()
+
+BLOCK = 10  # calls that bulk work reserves at once
+DAY_RESERVE = 2_000  # calls of the day kept for people and conversions
+BUCKET_RESERVE = 0.10  # of the bucket, likewise
+PAUSE_S = 5.0  # after a 429 that names no time
+LOW = 0.5  # a bucket fuller than this needs no bookkeeping
+
+
+class SharedBudget:
+    """
+    `infra.economic.rates.Meter` over the database.
+
+    Calls are counted before they are made, by one conditional statement in a short transaction of its own; what was
+    reserved and not used by a process that died is lost for the day, never overspent.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._sql = database.sql
+        self._lock = threading.Lock()
+        self._reserved: dict[int, int] = {}
+
+    def admit(self, agreement: int, bulk: bool) -> None:
+        """Raises RateLimited while the agreement is paused or its budget is spent."""
+        if bulk:
+            with self._lock:
+                left = self._reserved.get(agreement, 0)
+                if left > 0:
+                    self._reserved[agreement] = left - 1
+                    return
+        self._reserve(agreement, BLOCK if bulk else 1, bulk=bulk)
+        if bulk:
+            with self._lock:
+                self._reserved[agreement] = self._reserved.get(agreement, 0) + BLOCK - 1
+
+    def seen(self, agreement: int, status: int, rate: RateSeen | None, retry_after_s: float | None) -> None:
+        CALLS.labels(str(status)).inc()
+        if status == 429:
+            self._pause(agreement, PAUSE_S if retry_after_s is None else retry_after_s)
+        elif rate is not None and rate.limit and rate.used is not None:
+            left = rate.limit - rate.used
+            if left < rate.limit * LOW:
+                self._lower(agreement, rate.limit, left, rate.window_s or 60)
+
+    def _reserve(self, agreement: int, count: int, *, bulk: bool) -> None:
+        sql = self._sql
+        with self._database.write() as connection:
+            row = connection.execute(
+                sa.text(
+                    "UPDATE budget SET window_left = CASE"
+                    f" WHEN window_ends IS NULL OR window_ends <= {sql.now} THEN NULL"
+                    " ELSE window_left - :count END"
+                    f" WHERE agreement = :agreement AND (paused_until IS NULL OR paused_until <= {sql.now})"
+                    f" AND (window_left IS NULL OR window_ends <= {sql.now}"
+                    " OR window_left - :count >= CAST(window_limit * :share AS integer))"
+                    " RETURNING agreement"
+                ),
+                {"count": count, "agreement": agreement, "share": BUCKET_RESERVE if bulk else 0.0},
+            ).first()
+            if row is None:
+                raise self._limited(connection, agreement)
+            spent = connection.execute(
+                sa.text(
+                    "SELECT COALESCE(sum(spent), 0) FROM calls"
+                    f" WHERE agreement = :agreement AND hour > {sql.after('day')}"
+                ),
+                {"agreement": agreement, "day": -86_400},
+            ).scalar_one()
+            if spent + count > DAY_CALLS - (DAY_RESERVE if bulk else 0):
+                raise RateLimited(
+                    f"agreement {agreement} has spent {spent} of its {DAY_CALLS} calls in 24 hours", retry_after_s=600
+                )
+            hour = (
+                "date_trunc('hour', clock_timestamp())"
+                if sql.postgresql
+                else "strftime('%Y-%m-%dT%H:00:00.000Z', 'now')"
+            )
+            connection.execute(
+                sa.text(
+                    f"INSERT INTO calls (agreement, hour, spent) VALUES (:agreement, {hour}, :count)"
+                    " ON CONFLICT (agreement, hour) DO UPDATE SET spent = calls.spent + excluded.spent"
+                ),
+                {"agreement": agreement, "count": count},
+            )
+
+    def _limited(self, connection: sa.Connection, agreement: int) -> RateLimited:
+        row = connection.execute(
+            sa.text(f"SELECT paused_until, window_ends, {self._sql.now} FROM budget WHERE agreement = :agreement"),
+            {"agreement": agreement},
+        ).first()
+        if row is None:
+            return RateLimited(f"agreement {agreement} is not connected", retry_after_s=60)
+        now = as_time(row[2])
+        waits = [(as_time(moment) - now).total_seconds() for moment in row[:2] if moment is not None]
+        wait_s = max([1.0, *(wait for wait in waits if wait > 0)])
+        return RateLimited(f"e-conomic's rate limit for agreement {agreement} is used up", retry_after_s=wait_s)
+
+    def _pause(self, agreement: int, seconds: float) -> None:
+        log.warning("budget.paused", agreement=agreement, seconds=seconds)
+        with self._lock:
+            self._reserved.pop(agreement, None)
+        with self._database.write() as connection:
+            connection.execute(
+                sa.text(f"UPDATE budget SET paused_until = {self._sql.after('seconds')} WHERE agreement = :agreement"),
+                {"seconds": seconds, "agreement": agreement},
+            )
+
+    def _lower(self, agreement: int, limit: int, left: int, window_s: int) -> None:
+        """A header only lowers what is left, until its window has passed."""
+        sql = self._sql
+        with self._database.write() as connection:
+            connection.execute(
+                sa.text(
+                    "UPDATE budget SET window_limit = :limit,"
+                    f" window_left = CASE WHEN window_left IS NULL OR window_ends <= {sql.now}"
+                    " OR window_left > :left THEN :left ELSE window_left END,"
+                    f" window_ends = CASE WHEN window_left IS NULL OR window_ends <= {sql.now}"
+                    f" THEN {sql.after('window')} ELSE window_ends END WHERE agreement = :agreement"
+                ),
+                {"limit": limit, "left": left, "window": window_s, "agreement": agreement},
+            )

@@ -1,0 +1,211 @@
+"""
+Runs: jobs somebody asked for, each a row with a lease, its progress and its counts.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+
+from domain.errors import LeaseLost, TransientError
+from domain.ports import UnitOfWork
+from domain.resync import ResyncOptions, ResyncState
+from domain.work import wait_s
+from infra.database import tables
+from infra.database.engine import Database
+from infra.database.unit_of_work import SqlUnitOfWork
+from infra.database.work import LEASE_S, draw_stamp
+
+T = tables.run.c
+UNFINISHED = ("queued", "running", "waiting")
+
+
+class Run(NamedTuple):
+    """A run as stored; `counts` and `progress` are the JSON of its kind."""
+
+    id: int
+    agreement: int
+    type: str
+    state: str
+    options: dict[str, Any]
+    progress: dict[str, Any]
+    counts: dict[str, Any]
+    message: str | None
+    created_at: dt.datetime
+    started_at: dt.datetime | None
+    finished_at: dt.datetime | None
+
+
+_COLUMNS = [T[name] for name in Run._fields]
+
+
+class Runs:
+    """Creates, finds, takes and ends runs, each in a short transaction."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._sql = database.sql
+
+    def create(self, agreement: int, kind: str, options: dict[str, Any], progress: dict[str, Any]) -> int:
+        with self._database.write() as connection:
+            created = connection.execute(
+                sa.insert(tables.run)
+                .values(
+                    agreement=agreement,
+                    type=kind,
+                    state="queued",
+                    options=options,
+                    progress=progress,
+                    counts={},
+                    attempts=0,
+                    created_at=sa.text(self._sql.now),
+                )
+                .returning(T.id)
+            )
+            return int(created.scalar_one())
+
+    def get(self, run_id: int) -> Run | None:
+        with self._database.read() as connection:
+            row = connection.execute(sa.select(*_COLUMNS).where(T.id == run_id)).first()
+            return None if row is None else Run(*row)
+
+    def unfinished(self, agreement: int, kind: str) -> Run | None:
+        """The newest run of this kind that has not ended."""
+        with self._database.read() as connection:
+            row = connection.execute(
+                sa.select(*_COLUMNS)
+                .where(T.agreement == agreement, T.type == kind, T.state.in_(UNFINISHED))
+                .order_by(T.id.desc())
+                .limit(1)
+            ).first()
+            return None if row is None else Run(*row)
+
+    def latest(self, agreements: list[int], limit: int = 20) -> list[Run]:
+        with self._database.read() as connection:
+            rows = connection.execute(
+                sa.select(*_COLUMNS).where(T.agreement.in_(agreements)).order_by(T.id.desc()).limit(limit)
+            )
+            return [Run(*row) for row in rows]
+
+    def due(self) -> list[int]:
+        """Unfinished runs that nobody holds and whose time has come."""
+        with self._database.read() as connection:
+            rows = connection.execute(sa.text(f"SELECT id FROM run WHERE {self._due()} ORDER BY id"))
+            return [run_id for (run_id,) in rows]
+
+    def _due(self) -> str:
+        now = self._sql.now
+        return (
+            "state IN ('queued', 'running', 'waiting')"
+            f" AND (lease_until IS NULL OR lease_until < {now}) AND (not_before IS NULL OR not_before <= {now})"
+        )
+
+    def take(self, run_id: int) -> str | None:
+        """The lease token, if the run is due and nobody holds it."""
+        token = secrets.token_hex(16)
+        with self._database.write() as connection:
+            taken = connection.execute(
+                sa.text(
+                    f"UPDATE run SET lease_token = :token, lease_until = {self._sql.after('lease_s')},"
+                    f" state = 'running', started_at = COALESCE(started_at, {self._sql.now})"
+                    f" WHERE id = :id AND {self._due()}"
+                ),
+                {"token": token, "lease_s": LEASE_S, "id": run_id},
+            )
+            return token if taken.rowcount else None
+
+    def release(self, run_id: int, token: str) -> None:
+        """Give the lease back between two slices."""
+        self._end_lease(run_id, token, "state = state", {})
+
+    def finish(self, run_id: int, token: str, *, state: str = "done", message: str | None = None) -> None:
+        """The run has ended: done or failed."""
+        self._end_lease(
+            run_id,
+            token,
+            f"state = :state, message = :message, finished_at = {self._sql.now}, not_before = NULL",
+            {"state": state, "message": message},
+        )
+
+    def wait(self, run_id: int, token: str, error: TransientError) -> float:
+        """The surroundings are at fault: wait, and say why; returns the seconds."""
+        with self._database.read() as connection:
+            attempts = connection.execute(sa.select(sa.text("attempts")).select_from(tables.run).where(T.id == run_id))
+            seconds = wait_s(error, int(attempts.scalar() or 0) + 1)
+        self._end_lease(
+            run_id,
+            token,
+            "state = 'waiting', message = :message, attempts = attempts + 1,"
+            f" not_before = {self._sql.after('seconds')}",
+            {"message": f"{error.reason}: {error}"[:500], "seconds": seconds},
+        )
+        return seconds
+
+    def _end_lease(self, run_id: int, token: str, sets: str, values: dict[str, object]) -> None:
+        with self._database.write() as connection:
+            connection.execute(
+                sa.text(
+                    f"UPDATE run SET lease_token = NULL, lease_until = NULL, {sets}"
+                    " WHERE id = :id AND lease_token = :token"
+                ),
+                {"id": run_id, "token": token, **values},
+            )
+
+
+class RunWork:
+    """`domain.resync.RunPort` under a run's lease; a dry run rolls back everything but its progress."""
+
+    def __init__(self, database: Database, run: Run, token: str) -> None:
+        self._database = database
+        self._run = run
+        self._token = token
+        self._dry = ResyncOptions.from_json(run.options).dry_run
+        self._unsaved: ResyncState | None = None
+
+    @property
+    def agreement(self) -> int:
+        return self._run.agreement
+
+    def stamp(self) -> int:
+        return draw_stamp(self._database, self.agreement)
+
+    @contextmanager
+    def transaction(self) -> Iterator[SqlUnitOfWork]:
+        with self._database.write() as connection:
+            self._check(connection)
+            attempt = connection.begin_nested() if self._dry else None
+            uow = SqlUnitOfWork(connection, self._database.sql, self.agreement, None)
+            yield uow
+            if attempt is not None:
+                attempt.rollback()
+            if self._unsaved is not None:
+                self._write(connection, self._unsaved)
+                self._unsaved = None
+
+    def save(self, _uow: UnitOfWork, state: ResyncState) -> None:
+        """Committed with the transaction that is open now."""
+        self._unsaved = state
+
+    def _check(self, connection: sa.Connection) -> None:
+        """Lock the row and make the lease last. Raises LeaseLost."""
+        held = connection.execute(
+            sa.text(
+                f"UPDATE run SET lease_until = {self._database.sql.after('lease_s')}"
+                " WHERE id = :id AND lease_token = :token AND state = 'running'"
+            ),
+            {"lease_s": LEASE_S, "id": self._run.id, "token": self._token},
+        )
+        if not held.rowcount:
+            raise LeaseLost(f"run {self._run.id} was cancelled or is held by somebody else now")
+
+    def _write(self, connection: sa.Connection, state: ResyncState) -> None:
+        connection.execute(
+            sa.update(tables.run)
+            .where(T.id == self._run.id)
+            .values(progress=state.as_json(), counts=state.counts, attempts=0)
+        )
