@@ -207,7 +207,7 @@ class Agreements:
 _SECRET_ALPHABET = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_")
 
 
-def _agreement(row: sa.Row[Any]) -> Agreement:
+def _agreement(row: Any) -> Agreement:
     number, firm_id, name, user_id, currency, has_grant, ask, checked_at, paused_at = row
     return Agreement(
         number,

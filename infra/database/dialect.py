@@ -52,9 +52,9 @@ class Amount(TypeDecorator[Decimal]):
         return value if value is None or dialect.name == "postgresql" else scaled(Decimal(value))
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:
-        if value is None or dialect.name == "postgresql":
-            return value
-        return Decimal(value) / _UNIT
+        if value is None:
+            return None
+        return Decimal(value) if dialect.name == "postgresql" else Decimal(value) / _UNIT
 
 
 class UtcDateTime(TypeDecorator[dt.datetime]):

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Collection, Iterable, Mapping
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -28,6 +29,10 @@ _INSERT = (
 _UPDATE = ("number", *CONTENT, "fingerprint", "correlation_id", "changed_at", "gone_at")
 
 
+def _stored(row: Any, *, gone: bool) -> StoredDebtor:
+    return StoredDebtor(row.id, row.number, row.name, row.cvr, row.fingerprint, gone)
+
+
 class DebtorRows:
     """Reads what a decision needs and writes what it said."""
 
@@ -48,7 +53,7 @@ class DebtorRows:
             ),
             {"agreement": self._agreement, "numbers": self._sql.numbers(numbers)},
         )
-        return {row[1]: StoredDebtor(*row, False) for row in rows}
+        return {row[1]: _stored(row, gone=False) for row in rows}
 
     def graves(self, numbers: Collection[int]) -> dict[int, StoredDebtor]:
         rows = self._connection.execute(
@@ -59,7 +64,7 @@ class DebtorRows:
             ),
             {"agreement": self._agreement, "numbers": self._sql.numbers(numbers)},
         )
-        return {row[1]: StoredDebtor(*row, True) for row in rows}
+        return {row[1]: _stored(row, gone=True) for row in rows}
 
     def write(self, changes: DebtorChanges, causes: Mapping[int, str]) -> None:
         """In this order, so that no two living rows ever share a number."""

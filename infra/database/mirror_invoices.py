@@ -78,7 +78,8 @@ class InvoiceRows:
         tally = Tally(stale=len(by_number) - len(rising))
         if not rising:
             return Written(tally, set())
-        stored = {row[0]: _Row(*row) for row in self._rows("number, debtor_number, debtor_id, fingerprint", rising)}
+        rows: list[Any] = list(self._rows("number, debtor_number, debtor_id, fingerprint", rising))
+        stored = {row.number: _Row(row.number, row.debtor_number, row.debtor_id, row.fingerprint) for row in rows}
         new: list[Invoice] = []
         changed: list[Invoice] = []
         for number in sorted(rising):

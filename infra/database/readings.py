@@ -34,7 +34,10 @@ def raise_stamps(connection: Connection, sql: Sql, agreement: int, what: What, s
     ordered = sorted(stamps.items())
     if sql.postgresql:
         source = "unnest(CAST(:numbers AS bigint[]), CAST(:stamps AS bigint[])) AS s(n, stamp)"
-        values = {"numbers": [number for number, _ in ordered], "stamps": [stamp for _, stamp in ordered]}
+        values: dict[str, object] = {
+            "numbers": [number for number, _ in ordered],
+            "stamps": [stamp for _, stamp in ordered],
+        }
     else:
         source = "(SELECT value ->> 0 AS n, value ->> 1 AS stamp FROM json_each(:pairs)) AS s"
         values = {"pairs": json.dumps(ordered)}

@@ -318,10 +318,10 @@ calls = sa.Table(
     sa.Column("spent", sa.Integer, nullable=False),
 )
 
+# Periodic jobs: whoever moves `claimed_at` on does the job, so two schedulers are safe.
 job = sa.Table(
     "job",
     metadata,
     sa.Column("name", sa.String(30), primary_key=True),
-    *_lease(),
-    sa.Column("done_at", UtcDateTime()),
+    sa.Column("claimed_at", UtcDateTime(), nullable=False),
 )

@@ -88,8 +88,8 @@ class GroupCommit(Generic[T]):
         except Exception as error:  # noqa: BLE001 - every waiter of the batch must hear of it
             errors = [error] * len(batch)
         with self._lock:
-            for waiter, error in zip(batch, errors, strict=True):
-                waiter.error = error
+            for waiter, verdict in zip(batch, errors, strict=True):
+                waiter.error = verdict
             if self._queue:
                 self._queue[0].leads = True
                 promoted = [self._queue[0]]

@@ -140,9 +140,7 @@ def upgrade() -> None:
     op.create_table(
         "job",
         sa.Column("name", sa.String(length=30), nullable=False),
-        sa.Column("lease_token", sa.String(length=32), nullable=True),
-        sa.Column("lease_until", infra.database.dialect.UtcDateTime(), nullable=True),
-        sa.Column("done_at", infra.database.dialect.UtcDateTime(), nullable=True),
+        sa.Column("claimed_at", infra.database.dialect.UtcDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_job")),
     )
     op.create_table(

@@ -1,0 +1,86 @@
+"""
+The scheduler: every second it wakes up whatever is due. The inbox is the truth; this is what makes a lost message cost
+a second and no more.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+import pika.exceptions
+import structlog
+
+from domain.hints import NewHint
+from infra.bootstrap import Services
+from infra.broker.brokers import WakeUpPublisher
+from infra.broker.intake_queue import drain
+from infra.database.engine import DatabaseAway
+from infra.database.inbox import SqlInbox
+from infra.database.jobs import Jobs
+
+log = structlog.get_logger()
+
+TICK_S = 1.0
+CLEAN_EVERY_S = 600.0
+QUIET_LOG_S = 30.0
+
+
+class Scheduler:
+    """One loop; two schedulers do the same work twice at worst."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._jobs = Jobs(services.database)
+        self._publish = WakeUpPublisher(services.broker)
+        self._complained: dict[str, float] = {}
+
+    def run(self, stop: threading.Event) -> None:
+        """Tick every second until `stop`; trouble is logged and tried again."""
+        while not stop.is_set():
+            started = time.monotonic()
+            self._try("sweep", self.sweep)
+            if not self._services.settings.embedded:
+                self._try("intake", self.drain_intake)
+            self._try("clean", self.clean)
+            stop.wait(max(0.0, TICK_S - (time.monotonic() - started)))
+
+    def sweep(self) -> None:
+        """Publish a wake-up for everything that could start now."""
+        for due in self._services.work.due():
+            self._services.wake_ups.note(due.agreement, due.kind)
+        for run_id in self._services.runs.due():
+            self._publish.run(run_id)
+
+    def drain_intake(self) -> None:
+        """Move events accepted while the database was away to the inbox."""
+        drain(self._services.settings.broker_url, self._store)
+
+    def clean(self) -> None:
+        """Forget handled events past their retention."""
+        if self._jobs.claim("clean", CLEAN_EVERY_S):
+            deleted = self._jobs.clean_inbox(self._services.settings.retention_days)
+            if deleted:
+                log.info("inbox.cleaned", events=deleted)
+
+    def _store(self, hints: list[NewHint]) -> None:
+        database = self._services.database
+        with database.write() as connection:
+            SqlInbox(connection, database.sql).add(hints)
+        for hint in hints:
+            self._services.wake_ups.note(hint.agreement, hint.kind)
+
+    def _try(self, name: str, action: Callable[[], None]) -> None:
+        try:
+            action()
+        except (DatabaseAway, pika.exceptions.AMQPError, OSError) as error:
+            now = time.monotonic()
+            if now - self._complained.get(name, -QUIET_LOG_S) >= QUIET_LOG_S:  # once in a while, not every second
+                self._complained[name] = now
+                log.warning(f"{name}.failed", error=repr(error)[:200])
+        except Exception:
+            log.exception(f"{name}.bug")
+        else:
+            if self._complained.pop(name, None) is not None:
+                log.info(f"{name}.recovered")

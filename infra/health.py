@@ -1,0 +1,151 @@
+"""
+`/health/*` and `/metrics`, as a small WSGI function every process can serve.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+
+import sqlalchemy as sa
+import structlog
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
+
+from infra.bootstrap import Services
+from infra.database.engine import Database, DatabaseAway
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+log = structlog.get_logger()
+
+
+class DatabaseGauges(Collector):
+    """What waits, as the database says it: the same numbers from every process."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def collect(self) -> Iterator[Metric]:
+        outstanding = GaugeMetricFamily("debitor_inbox_outstanding", "Unhandled events", labels=["kind"])
+        oldest = GaugeMetricFamily("debitor_inbox_oldest_seconds", "Age of the oldest unhandled event")
+        waiting = GaugeMetricFamily("debitor_work_waiting", "Kinds of work that wait, by reason", labels=["reason"])
+        failures = GaugeMetricFamily("debitor_failures_open", "Things a person must look at")
+        up = GaugeMetricFamily("debitor_database_up", "1 while the database answers")
+        try:
+            numbers = backlog(self._database)
+        except DatabaseAway:
+            up.add_metric([], 0)
+            yield up
+            return
+        up.add_metric([], 1)
+        for kind, count in numbers["outstanding"].items():
+            outstanding.add_metric([kind], count)
+        oldest.add_metric([], numbers["oldest_s"])
+        for reason, count in numbers["waiting"].items():
+            waiting.add_metric([reason], count)
+        failures.add_metric([], numbers["failures"])
+        yield from (up, outstanding, oldest, waiting, failures)
+
+
+def backlog(database: Database) -> dict[str, Any]:
+    """What waits now. Raises DatabaseAway."""
+    with database.read() as connection:
+        outstanding = connection.execute(
+            sa.text("SELECT kind, count(*) FROM inbox WHERE handled_at IS NULL GROUP BY kind")
+        ).all()
+        oldest = connection.execute(
+            sa.text(f"SELECT {database.sql.seconds_since('min(received_at)')} FROM inbox WHERE handled_at IS NULL")
+        ).scalar()
+        waiting = connection.execute(
+            sa.text("SELECT reason, count(*) FROM work WHERE reason IS NOT NULL GROUP BY reason")
+        ).all()
+        failures = connection.execute(sa.text("SELECT count(*) FROM failure WHERE state = 'open'")).scalar_one()
+    return {
+        "outstanding": {kind: count for kind, count in outstanding},
+        "oldest_s": round(max(0.0, float(oldest or 0)), 3),
+        "waiting": {reason: count for reason, count in waiting},
+        "failures": failures,
+    }
+
+
+class HealthPath:
+    """Answers `/health/live`, `/health/ready` and `/metrics`, hands the rest to `app`."""
+
+    def __init__(self, app: WSGIApplication, services: Services, takes_events: Callable[[], bool]) -> None:
+        self._app = app
+        self._services = services
+        self._takes_events = takes_events
+        self._gauges = DatabaseGauges(services.database)
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        match environ["PATH_INFO"]:
+            case "/health/live":
+                return _respond(start_response, "200 OK", "application/json", b'{"live":true}')
+            case "/health/ready":
+                return self._ready(start_response)
+            case "/metrics":
+                return _respond(start_response, "200 OK", CONTENT_TYPE_LATEST, generate_latest(self._registry()))
+        return self._app(environ, start_response)
+
+    def _ready(self, start_response: StartResponse) -> list[bytes]:
+        """200 while at least one durable store takes events; everything else is in the body only."""
+        ready = self._takes_events()
+        body: dict[str, Any] = {"ready": ready, "database": "up"}
+        try:
+            body["backlog"] = backlog(self._services.database)
+        except DatabaseAway as error:
+            body["database"] = str(error)
+        status = "200 OK" if ready else "503 Service Unavailable"
+        return _respond(start_response, status, "application/json", json.dumps(body).encode())
+
+    def _registry(self) -> CollectorRegistry:
+        if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+            if self._gauges not in REGISTRY._collector_to_names:
+                REGISTRY.register(self._gauges)
+            return REGISTRY
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        registry.register(self._gauges)
+        return registry
+
+
+def _respond(start_response: StartResponse, status: str, content_type: str, body: bytes) -> list[bytes]:
+    start_response(
+        status,
+        [("Content-Type", content_type), ("Content-Length", str(len(body))), ("Cache-Control", "no-store")],
+    )
+    return [body]
+
+
+def not_found(_environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
+    """The end of a chain of WSGI functions."""
+    return _respond(start_response, "404 Not Found", "text/plain", b"not found\n")
+
+
+class _Quiet(WSGIRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+def serve_health(services: Services, address: tuple[str, int]) -> WSGIServer:
+    """Serve health and metrics of a worker or scheduler on a thread; `shutdown()` stops it."""
+
+    def takes_events() -> bool:
+        try:
+            services.database.ping()
+        except DatabaseAway:
+            return False
+        return True
+
+    server = make_server(*address, HealthPath(not_found, services, takes_events), handler_class=_Quiet)
+    threading.Thread(target=server.serve_forever, name="health", daemon=True).start()
+    log.info("health.listening", address=f"{address[0]}:{server.server_port}")
+    return server
