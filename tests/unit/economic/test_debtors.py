@@ -1,0 +1,332 @@
+"""Debtors and the identity: what is read from recorded and from damaged bodies."""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+from typing import Any
+
+import httpx
+import pytest
+
+from domain.debtors import MAX_NUMBER, Debtor
+from domain.errors import PermanentError, Unavailable
+from domain.ports import Identity, Unreadable
+from tests.unit.economic.support import Answers, agreement, debtor, edited, listed, samples
+
+PAGE = samples("debtor_pages")
+
+
+def read(body: bytes, number: int) -> Debtor:
+    """The single debtor a body holds."""
+    found = agreement(Answers(body)).debtor(number)
+    assert found is not None
+    return found
+
+
+def test_recorded_debtor() -> None:
+    """Every property of the recorded debtor arrives where it belongs."""
+    assert read(samples("debtors")[0], 4711) == Debtor(
+        number=4711,
+        name="Nordvind Service A/S",
+        currency="DKK",
+        debtor_group=1,
+        payment_terms=1,
+        vat_zone=1,
+        layout=19,
+        address="Industrivej 7\nBygning B",
+        zip="8700",
+        city="Horsens",
+        country="Danmark",
+        cvr="31313139",
+        email="faktura@nordvind.example",
+        phone="76000000",
+        balance=Decimal(12500),
+        due_amount=Decimal(0),
+        last_updated=dt.datetime(2026, 5, 4, 9, 12, 31, tzinfo=dt.UTC),
+    )
+
+
+def test_other_recorded_debtors() -> None:
+    """A barred one, one with two addresses and a foreign CVR, and one whose CVR is 0: all as given."""
+    _, barred, foreign, duck = samples("debtors")
+
+    assert read(barred, 902)[:2] == (902, "Vestkyst Kommune")
+    assert read(barred, 902).barred
+    assert read(barred, 902).public_entry_number == "Kto 4"
+    assert read(foreign, 4802).email == "faktura@fjell.example okonomi@fjell.example"
+    assert read(foreign, 4802).cvr == "NO 912 345 678 MVA"
+    assert read(duck, 974994345).cvr == "0"
+    assert read(duck, 974994345).email is None
+
+
+@pytest.mark.parametrize(
+    ("page", "numbers", "total", "more"),
+    [
+        (PAGE[0], [4711, 4802], 3684, True),
+        (PAGE[1], [1], 3684, True),
+        (PAGE[2], [974994345], 3684, False),
+        (PAGE[3], [], 3684, False),
+    ],
+    ids=["middle", "first", "last", "past the end"],
+)
+def test_recorded_pages(page: bytes, numbers: list[int], total: int, more: bool) -> None:
+    """A next page is announced by its link; the total is the one without the filter."""
+    answer = agreement(Answers(page)).debtors_after(0)
+
+    assert [item.number for item in answer.items] == numbers
+    assert (answer.unreadable, answer.total, answer.more) == ([], total, more)
+
+
+def test_full_page_without_links_goes_on() -> None:
+    """A page of 1,000 is never taken for the last one."""
+    answer = agreement(Answers(listed(map(debtor, range(1, 1001))))).debtors_after(0)
+
+    assert (len(answer.items), answer.more) == (1000, True)
+
+
+def test_recorded_identities() -> None:
+    """Who the tokens speak for; missing parts are None."""
+    danish, trading, swedish = (agreement(Answers(body)).identity() for body in samples("self"))
+
+    assert danish == Identity(1442871, "MLJ", "Fjordlys Energi ApS", "DKK", ("SuperUser",))
+    assert trading.base_currency == "EUR"
+    assert swedish.roles == ("Sales",)
+    assert agreement(Answers(b'{"agreementNumber":7,"userName":"EK"}')).identity() == Identity(7, "EK", None, None)
+
+
+def test_identity_of_nobody_is_no_identity() -> None:
+    """An answer without an agreement number may be anything, such as a sign-in page."""
+    with pytest.raises(Unavailable):
+        agreement(Answers(b'{"message":"please sign in"}')).identity()
+
+
+def test_trailing_zeros_make_no_difference() -> None:
+    """60, 60.0, 60.00 and -0.0 and 0 are each one content, whatever text e-conomic writes."""
+    texts = [b"60", b"60.0", b"60.00", b"6e1", b'"60.000000"']
+    zeros = [b"0", b"-0.00", b"0.0000000", b"0e5"]
+
+    for group in (texts, zeros):
+        bodies = [b'{"customerNumber":1,"balance":%s}' % text for text in group]
+        assert len({read(body, 1).fingerprint() for body in bodies}) == 1
+        assert len({repr(read(body, 1).balance) for body in bodies}) == 1
+
+
+@pytest.mark.parametrize("text", [b"1e400", b"1e30", b'"NaN"', b'"sNaN"', b'"Infinity"', b"9" * 5000, b"null"])
+def test_amounts_nobody_can_store_are_absent(text: bytes) -> None:
+    """An optional amount that fits no column is left out, the debtor is not lost."""
+    assert read(b'{"customerNumber":1,"creditLimit":%s}' % text, 1).credit_limit is None
+
+
+def test_reference_by_link_only() -> None:
+    """A reference without its number is read from the link's last segment."""
+    body = debtor(
+        1,
+        paymentTerms={"self": "https://restapi.e-conomic.com/payment-terms/14"},
+        layout={"self": "…/layouts/19/?demo=true"},
+        vatZone={"self": "https://restapi.e-conomic.com/vat-zones/"},
+        salesPerson={"self": None},
+    )
+
+    found = read(body, 1)
+
+    assert (found.payment_terms, found.layout, found.vat_zone, found.sales_person) == (14, 19, None, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2026-05-04T09:12:31Z", dt.datetime(2026, 5, 4, 9, 12, 31, tzinfo=dt.UTC)),
+        ("2026-05-04T09:12:31", dt.datetime(2026, 5, 4, 9, 12, 31, tzinfo=dt.UTC)),
+        ("2026-05-04T11:12:31+02:00", dt.datetime(2026, 5, 4, 9, 12, 31, tzinfo=dt.UTC)),
+        ("2026-05-04", dt.datetime(2026, 5, 4, tzinfo=dt.UTC)),
+        ("0001-01-01T00:00:00Z", None),
+        ("0001-01-01T00:00:00+14:00", None),
+        ("yesterday", None),
+        ("", None),
+    ],
+)
+def test_last_updated(text: str, expected: dt.datetime | None) -> None:
+    """A change time is aware UTC or absent, never an error."""
+    assert read(debtor(1, lastUpdated=text), 1).last_updated == expected
+
+
+def test_characters_a_database_refuses() -> None:
+    """NUL is dropped, text cut inside a character is mended, and neighbours are untouched."""
+    nul, cut, fine = rb'"a\u0000b\\u0000"', rb'"a\ud83d"', rb'"\ud83d\ude00"'
+    texts = [nul, cut, fine, b'"a\xff"', rb'"a\ud83d\u00e6"', rb'"\\ud83d"']
+    page = listed([b'{"customerNumber":%d,"name":%s}' % (n, text) for n, text in enumerate(texts, 1)])
+
+    answer = agreement(Answers(page)).debtors_after(0)
+
+    names = ["ab\\u0000", "a\ufffd", "😀", "a\ufffd", "a\ufffdæ", "\\ud83d"]
+    assert [item.name for item in answer.items] == names
+    for number, text in enumerate(texts, 1):
+        assert read(b'{"customerNumber":%d,"name":%s}' % (number, text), number).name == names[number - 1]
+
+
+@pytest.mark.parametrize(
+    ("record", "number"),
+    [
+        (debtor("x"), None),
+        (debtor(0), None),
+        (debtor(-3), None),
+        (debtor(MAX_NUMBER + 1), None),
+        (debtor(10**18), None),
+        (debtor(True), None),
+        (b'{"name":"no number"}', None),
+        (b"17", None),
+        (b"null", None),
+        (b"[]", None),
+    ],
+)
+def test_unreadable_record_costs_no_neighbour(record: bytes, number: int | None) -> None:
+    """A record without a usable number is reported; those before and after it are read."""
+    answer = agreement(Answers(listed([debtor(1), record, debtor(9)]))).debtors_after(0)
+
+    assert [item.number for item in answer.items] == [1, 9]
+    assert [bad.number for bad in answer.unreadable] == [number]
+    assert answer.unreadable[0].problem
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"email": {"address": "a@b.example"}},
+        {"balance": "much"},
+        {"barred": "perhaps"},
+        {"vatZone": 3},
+        {"lastUpdated": 20260504},
+        {"paymentTerms": {"paymentTermsNumber": "many"}},
+    ],
+)
+def test_optional_junk_costs_the_property_only(fields: dict[str, Any]) -> None:
+    """A property of the wrong type is left out; the debtor is read, in a page and alone."""
+    (name,) = fields
+    body = debtor(5, **fields)
+
+    answer = agreement(Answers(listed([debtor(4), body]))).debtors_after(0)
+
+    assert [item.number for item in answer.items] == [4, 5]
+    assert read(body, 5) == answer.items[1] == read(edited(body, name), 5)
+
+
+def test_quoted_number_is_read() -> None:
+    """A number in quotes still identifies its debtor."""
+    assert agreement(Answers(listed([debtor("5")]))).debtors_after(0).items[0].number == 5
+
+
+def test_absent_and_null_are_the_same() -> None:
+    """REST omits, OpenAPI says null: both are absent, and a missing name is empty."""
+    body = b'{"customerNumber":1,"name":null,"barred":null,"vatZone":null,"layout":null,"email":null,"balance":null}'
+
+    assert read(body, 1) == read(b'{"customerNumber":1}', 1) == Debtor(1, "")
+
+
+def test_missing_debtor_is_none() -> None:
+    """Only e-conomic's own 404 says that a number is not in use."""
+    body = samples("errors_rest")[0]
+    deleted = b'{"message":"gone","errorCode":"E06000"}'
+
+    assert agreement(Answers(httpx.Response(404, content=body))).debtor(1) is None
+    assert agreement(Answers(httpx.Response(404, content=deleted))).debtor(1) is None
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>not found</html>", b"[]", b'{"status":404}', b'{"message":"no route"}'])
+def test_foreign_404_buries_nobody(body: bytes) -> None:
+    """A 404 of a proxy or a wrong address is trouble on the way, not a missing debtor."""
+    with pytest.raises(Unavailable, match="not e-conomic's own"):
+        agreement(Answers(httpx.Response(404, content=body))).debtor(1)
+
+
+@pytest.mark.parametrize("body", [debtor(2), debtor(0), b"[]", b'{"ok":true}', b"<html>", b""])
+def test_single_answer_about_something_else(body: bytes) -> None:
+    """An answer that is not the debtor asked for is never stored under its number."""
+    with pytest.raises(Unavailable):
+        agreement(Answers(body)).debtor(1)
+
+
+def test_unreadable_single_is_permanent() -> None:
+    """The right invoice without a date cannot be stored, and trying again changes nothing."""
+    body = edited(samples("invoices")[0], "date")
+
+    with pytest.raises(PermanentError, match="date is missing"):
+        agreement(Answers(body)).invoice(20417)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"<html>maintenance</html>",
+        b'{"collection":[{"customerNumber":1',
+        b"{}",
+        b'{"collection":null}',
+        b'{"collection":{"customerNumber":1}}',
+        b'{"items":[]}',
+        b"[]",
+        b'"ok"',
+        b'{"collection":[]}junk',
+        b"\xff\xfe",
+    ],
+)
+def test_broken_list_is_never_empty(body: bytes) -> None:
+    """Whatever is no list is trouble on the way; an empty page would look like deletions."""
+    with pytest.raises(Unavailable):
+        agreement(Answers(body)).debtors_after(0)
+
+
+def test_junk_pagination_costs_no_record() -> None:
+    """The records count; without a readable pagination the total is unknown."""
+    page = b'{"collection":[{"customerNumber":3}],"pagination":{"resultsWithoutFilter":"all"}}'
+
+    answer = agreement(Answers(page)).debtors_after(0)
+
+    assert ([item.number for item in answer.items], answer.total, answer.more) == ([3], None, False)
+
+
+@pytest.mark.parametrize("numbers", [[1, 3, 2], [1, 1], [7, 8]], ids=["unsorted", "repeated", "not above"])
+def test_walk_that_is_no_walk(numbers: list[int]) -> None:
+    """A server that ignores filter or order would send a walker in circles, or past records."""
+    after = 7 if numbers == [7, 8] else 0
+
+    with pytest.raises(Unavailable, match="in order"):
+        agreement(Answers(listed(map(debtor, numbers)))).debtors_after(after)
+
+
+def test_full_page_of_nothing_ends_the_walk() -> None:
+    """A page that goes on but names no number gives the walker no next step."""
+    page = listed([b"{}"], nextPage="…")
+
+    with pytest.raises(Unavailable):
+        agreement(Answers(page)).debtors_after(0)
+
+
+def test_filtered_page_holds_what_was_asked_for() -> None:
+    """Records nobody asked for are dropped, the others come once and sorted; missing ones are just not there."""
+    page = listed(map(debtor, [9, 3, 3, 5]))
+
+    answer = agreement(Answers(page)).debtors([3, 9, 11, 3])
+
+    assert [item.number for item in answer.items] == [3, 9]
+
+
+def test_asking_for_nothing_costs_nothing() -> None:
+    """No numbers, no call: e-conomic refuses an empty list."""
+    answers = Answers(b"{}")
+    api = agreement(answers)
+
+    assert api.debtors([]) == api.invoices([]) == ([], [], None, False)
+    assert api.lines([]) == []
+    assert answers.requests == []
+
+
+def test_unreadable_is_named_when_its_number_is_readable() -> None:
+    """An invoice that cannot be read is reported under its number."""
+    bad = edited(samples("invoices")[1], "lines", netAmount=None)
+
+    answer = agreement(Answers(listed([bad]))).invoices_after(0)
+
+    assert answer.items == []
+    assert [bad.number for bad in answer.unreadable] == [20418]
+    assert isinstance(answer.unreadable[0], Unreadable)
