@@ -1,0 +1,153 @@
+"""
+Health at a glance: what waits and why, what came in, what failed.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import NamedTuple
+
+from flask import Blueprint, render_template, request
+from flask.typing import ResponseReturnValue
+
+from console.language import gettext, marked
+from console.ports import ConsoleServices
+from console.sign_in import reader
+from domain.work import DAY_CALLS
+from infra.database import views_debtors, views_status
+from infra.database.views_debtors import Agreement
+from infra.database.views_status import LastEvent, Run, WorkState
+
+KINDS = {
+    "debtors": marked("Debtors"),
+    "invoices": marked("Invoices"),
+    "payments": marked("Payments"),
+    "unusable": marked("Unusable events"),
+}
+SOURCES = {
+    "hook": marked("Webhook"),
+    "poll": marked("Poller"),
+    "sync": marked("Sync now or replay"),
+    "invoice": marked("New invoices"),
+}
+REASONS = {
+    "rate_limited": marked("e-conomic asks for a pause"),
+    "unavailable": marked("e-conomic does not answer"),
+    "credentials_refused": marked("e-conomic refuses the token"),
+    "credentials_missing": marked("No token is stored"),
+    "wrong_agreement": marked("The token belongs to another agreement"),
+    "blocked": marked("Waits for a person"),
+    "database_away": marked("The database does not answer"),
+    "transient": marked("Something on the way failed"),
+    "rejected": marked("e-conomic refused it"),
+    "service_gone": marked("A service of e-conomic was retired"),
+    "unusable": marked("The event names nothing usable"),
+    "unreadable": marked("e-conomic's answer cannot be read"),
+    "bug": marked("An error in Debitor"),
+}
+SUBJECTS = {
+    "debtor": marked("Debtor"),
+    "invoice": marked("Invoice"),
+    "hook": marked("Webhook"),
+    "run": marked("Run"),
+}
+STATES = {
+    "queued": marked("queued"),
+    "running": marked("running"),
+    "waiting": marked("waiting"),
+    "done": marked("done"),
+    "failed": marked("failed"),
+    "cancelled": marked("cancelled"),
+    "working": marked("working"),
+    "paused": marked("paused"),
+    "outstanding": marked("about to start"),
+    "idle": marked("up to date"),
+}
+RUNS = {"resync": marked("Resync"), "import": marked("Import"), "match": marked("Match")}
+
+
+class Health(NamedTuple):
+    """One agreement as the status page shows it."""
+
+    agreement: Agreement
+    work: list[WorkState]
+    events: list[LastEvent]
+    runs: list[Run]
+    calls: int
+    failures: int
+
+
+def add_routes(pages: Blueprint, services: ConsoleServices) -> None:
+    """`/status` and `/failures`, over all of the reader's agreements."""
+    database = services.database
+
+    @pages.get("/status")
+    def status() -> ResponseReturnValue:
+        yesterday = dt.datetime.now(dt.UTC) - dt.timedelta(days=1)
+        with database.read() as connection:
+            mine = views_debtors.agreements(connection, reader().firm_id)
+            numbers = [agreement.number for agreement in mine]
+            work = views_status.work_states(connection, numbers)
+            events = views_status.last_events(connection, numbers)
+            runs = views_status.runs(connection, numbers)
+            calls = views_status.calls_spent(connection, numbers, yesterday)
+            failures = views_status.count_open_failures(connection, numbers)
+        health = [
+            Health(
+                agreement,
+                [row for row in work if row.agreement == agreement.number],
+                [row for row in events if row.agreement == agreement.number],
+                [row for row in runs if row.agreement == agreement.number],
+                calls.get(agreement.number, 0),
+                failures.get(agreement.number, 0),
+            )
+            for agreement in mine
+        ]
+        return render_template("console/status.html", health=health, day_calls=DAY_CALLS)
+
+    @pages.get("/failures")
+    def failures() -> ResponseReturnValue:
+        """The open failures, newest first; `?agreement=` shows one agreement's."""
+        with database.read() as connection:
+            mine = views_debtors.agreements(connection, reader().firm_id)
+            wanted = request.args.get("agreement", "")
+            shown = [agreement for agreement in mine if str(agreement.number) == wanted] or mine
+            found = views_status.open_failures(connection, [agreement.number for agreement in shown])
+        return render_template(
+            "console/failures.html",
+            agreements=mine,
+            shown=shown[0].number if len(shown) == 1 and len(mine) > 1 else None,
+            failures=found,
+            most=views_status.MOST_FAILURES,
+        )
+
+    @pages.app_template_filter("words")
+    def words(value: str, kind: str) -> str:
+        """A stored word in the reader's language; one we have no words for is shown as it is."""
+        known = _DICTIONARIES[kind].get(value)
+        return gettext(known) if known else value
+
+    @pages.app_template_filter("work_state")
+    def work_state(row: WorkState, paused: bool) -> str:
+        return state_of(row, paused=paused)
+
+
+_DICTIONARIES = {
+    "kind": KINDS,
+    "source": SOURCES,
+    "reason": REASONS,
+    "subject": SUBJECTS,
+    "state": STATES,
+    "run": RUNS,
+}
+
+
+def state_of(row: WorkState, *, paused: bool) -> str:
+    """What one kind of work is doing, as a word of STATES."""
+    if paused:
+        return "paused"
+    if row.reason:
+        return "waiting"
+    if row.working:
+        return "working"
+    return "outstanding" if row.outstanding else "idle"
