@@ -4,6 +4,7 @@ The e-conomic client: `domain.ports.AccountingApi` for each agreement.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 from itertools import pairwise
 from types import TracebackType
@@ -124,8 +125,8 @@ class EconomicAgreement:
     def invoices(self, numbers: Sequence[int]) -> Page[Invoice]:
         return self._among(INVOICE, numbers)
 
-    def invoices_after(self, number: int) -> Page[Invoice]:
-        return self._after(INVOICE, number)
+    def invoices_after(self, number: int, *, since: dt.date | None = None) -> Page[Invoice]:
+        return self._after(INVOICE, number, since)
 
     def unpaid_after(self, number: int) -> Page[Invoice]:
         return self._after(UNPAID, number)
@@ -178,9 +179,9 @@ class EconomicAgreement:
         found = {item.number: item for item in page.items}
         return page._replace(items=[found[number] for number in wanted if number in found])
 
-    def _after(self, shape: Shape[Any, N], number: int) -> Page[N]:
+    def _after(self, shape: Shape[Any, N], number: int, since: dt.date | None = None) -> Page[N]:
         """Raises Unavailable when the page is no step of a walk: the walker would go in circles, or miss records."""
-        page = self._page(queries.walk(self._rest, shape.path, shape.key, number), shape)
+        page = self._page(queries.walk(self._rest, shape.path, shape.key, number, since), shape)
         numbers = [item.number for item in page.items]
         if any(here <= before for before, here in pairwise([number, *numbers])):
             raise Unavailable(f"e-conomic did not list {shape.path} above {number} in order")

@@ -6,6 +6,7 @@ The addresses of lists: walked by key, or filtered by numbers.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable, Sequence
 from urllib.parse import quote
 
@@ -20,9 +21,10 @@ MAX_URL = 1_999
 _CURSOR_ROOM = len("&cursor=") + 50
 
 
-def walk(base: str, path: str, key: str, after: int) -> str:
-    """The page of records above `after`."""
-    return _sorted(base, path, key, f"{key}$gt:{after}")
+def walk(base: str, path: str, key: str, after: int, since: dt.date | None = None) -> str:
+    """The page of records above `after`, dated `since` or later."""
+    dated = f"$and:date$gte:{since.isoformat()}" if since else ""
+    return _sorted(base, path, key, f"{key}$gt:{after}{dated}")
 
 
 def among(base: str, path: str, key: str, numbers: Iterable[int]) -> str:
