@@ -81,6 +81,7 @@ def work_on(
         services.runs.finish(run_id, token, state="failed", message=f"Debitor failed: {error!r}; see the log")
         log.exception("run.bug", agreement=run.agreement)
     finally:
+        services.budget.give_back(run.agreement)
         structlog.contextvars.unbind_contextvars("run")
     return 0.0
 

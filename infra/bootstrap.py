@@ -46,6 +46,7 @@ class Services:
     broker: Broker
     wake_ups: WakeUps
     granted: dict[int, str] = field(default_factory=dict, repr=False)  # tokens given for this run only
+    held: object = None  # whatever must stay open as long as the process lives
 
     def economic(self, agreement: int) -> AccountingApi:
         """

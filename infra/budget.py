@@ -63,6 +63,35 @@ class SharedBudget:
             if left < rate.limit * LOW:
                 self._lower(agreement, rate.limit, left, rate.window_s or 60)
 
+    def give_back(self, agreement: int) -> None:
+        """A run has ended: calls reserved in a block and not made are not spent."""
+        with self._lock:
+            unused = self._reserved.pop(agreement, 0)
+        if unused:
+            with self._database.write() as connection:
+                connection.execute(
+                    sa.text(
+                        "UPDATE calls SET spent = spent - :unused WHERE agreement = :agreement AND spent >= :unused"
+                        " AND hour = (SELECT max(hour) FROM calls WHERE agreement = :agreement)"
+                    ),
+                    {"unused": unused, "agreement": agreement},
+                )
+
+    def spent(self, agreement: int) -> int:
+        """Calls of the last 24 hours."""
+        with self._database.read() as connection:
+            return self._spent(connection, agreement)
+
+    def _spent(self, connection: sa.Connection, agreement: int) -> int:
+        spent = connection.execute(
+            sa.text(
+                "SELECT COALESCE(sum(spent), 0) FROM calls"
+                f" WHERE agreement = :agreement AND hour > {self._sql.after('day')}"
+            ),
+            {"agreement": agreement, "day": -86_400},
+        )
+        return int(spent.scalar_one())
+
     def _reserve(self, agreement: int, count: int, *, bulk: bool) -> None:
         sql = self._sql
         with self._database.write() as connection:
@@ -80,13 +109,7 @@ class SharedBudget:
             ).first()
             if row is None:
                 raise self._limited(connection, agreement)
-            spent = connection.execute(
-                sa.text(
-                    "SELECT COALESCE(sum(spent), 0) FROM calls"
-                    f" WHERE agreement = :agreement AND hour > {sql.after('day')}"
-                ),
-                {"agreement": agreement, "day": -86_400},
-            ).scalar_one()
+            spent = self._spent(connection, agreement)
             if spent + count > DAY_CALLS - (DAY_RESERVE if bulk else 0):
                 raise RateLimited(
                     f"agreement {agreement} has spent {spent} of its {DAY_CALLS} calls in 24 hours", retry_after_s=600

@@ -69,9 +69,9 @@ def backlog(database: Database) -> dict[str, Any]:
         ).all()
         failures = connection.execute(sa.text("SELECT count(*) FROM failure WHERE state = 'open'")).scalar_one()
     return {
-        "outstanding": {kind: count for kind, count in outstanding},
+        "outstanding": dict(outstanding),
         "oldest_s": round(max(0.0, float(oldest or 0)), 3),
-        "waiting": {reason: count for reason, count in waiting},
+        "waiting": dict(waiting),
         "failures": failures,
     }
 

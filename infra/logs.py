@@ -19,13 +19,19 @@ _HIDDEN = re.compile(r"(?i)(token|secret|password|authorization|hook.?key|cookie
 def set_up(process: str, *, level: str = "INFO") -> None:
     """Configure structlog and the standard library's logging for this process, once."""
     terminal = sys.stderr.isatty()
+
+    def name_process(_logger: object, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        event["process"] = process
+        return event
+
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
+        name_process,
         mask,
     ]
-    renderer = structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer()
+    renderer = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback) if terminal else structlog.processors.JSONRenderer()
     tail: list[Any] = [renderer] if terminal else [structlog.processors.format_exc_info, renderer]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -45,7 +51,6 @@ def set_up(process: str, *, level: str = "INFO") -> None:
     root.setLevel(level)
     for noisy in ("pika", "httpx", "httpcore", "alembic", "dramatiq", "_granian", "granian.access"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    structlog.contextvars.bind_contextvars(process=process)
 
 
 def mask(_logger: object, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

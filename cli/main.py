@@ -1,0 +1,58 @@
+"""
+`debitor`: commands are loaded when they are called, so that each starts fast and the metrics' set-up comes first.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+from domain.errors import DebitorError
+
+COMMANDS = {
+    "agreement": "cli.agreement:agreement",
+    "api-token": "cli.people:api_token",
+    "dead-letters": "cli.failures:dead_letters",
+    "demo": "cli.demo:demo",
+    "failures": "cli.failures:failures",
+    "migrate": "cli.processes:migrate",
+    "resync": "cli.resync:resync",
+    "sandbox": "cli.processes:sandbox",
+    "scheduler": "cli.processes:scheduler",
+    "secrets": "cli.people:secrets",
+    "serve": "cli.processes:serve",
+    "status": "cli.status:status",
+    "up": "cli.processes:up",
+    "user": "cli.people:user",
+    "worker": "cli.processes:worker",
+}
+
+
+class Commands(click.Group):
+    """Finds commands by COMMANDS; whatever Debitor raises on purpose ends in one line and exit code 1."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[name].partition(":")
+        command = getattr(importlib.import_module(module), attribute)
+        assert isinstance(command, click.Command)
+        return command
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except DebitorError as error:
+            click.echo(f"debitor: {error}", err=True)
+            sys.exit(1)
+
+
+@click.command(cls=Commands)
+@click.version_option(package_name="debitor")
+def main() -> None:
+    """Debitor keeps a CRM and Visma e-conomic in step."""

@@ -1,0 +1,87 @@
+"""
+Putting the web processes together: WSGI factories that Granian calls in each worker, after forking.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+import console
+from cli import lock
+from consumers.processes import start_consumers, start_scheduler
+from infra import logs, settings
+from infra.bootstrap import Services, connect, open_reception
+from infra.database import schema
+from infra.health import HealthPath, not_found
+from webhooks.api import make_api
+from webhooks.hook_path import HookPath
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+MAX_FORM_BYTES = 1024 * 1024
+
+
+def web_app() -> WSGIApplication:
+    """`debitor serve`: pages and API, and the hooks unless they have an address of their own."""
+    services = _open("web")
+    return _web(services, hooks=services.settings.hooks_listen is None)
+
+
+def hooks_app() -> WSGIApplication:
+    """`debitor serve` with DEBITOR_HOOKS_LISTEN: the hooks, there and only there."""
+    services = _open("hooks")
+    reception = open_reception(services)
+    return HealthPath(HookPath(not_found, reception.intake, reception.keys), services, reception.intake.ready)
+
+
+def embedded_app() -> WSGIApplication:
+    """`debitor up` and `debitor demo`: everything in this one process, which ends when its parent does."""
+    watch_parent(os.getppid(), lambda: os._exit(0))
+    services = _open("embedded")
+    services.held = lock.hold(services.settings)
+    services.work.clear_leases()
+    app = _web(services, hooks=True)
+    start_consumers(services)
+    start_scheduler(services, threading.Event())
+    return app
+
+
+def _open(process: str) -> Services:
+    logs.set_up(process)
+    services = connect(settings.load())
+    schema.require_newest(services.database)
+    return services
+
+
+def _web(services: Services, *, hooks: bool) -> WSGIApplication:
+    app = Flask("debitor", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = MAX_FORM_BYTES
+    app.register_blueprint(make_api(services))
+    console.register(app, services)
+    if services.settings.trusted_proxies:
+        count = len(services.settings.trusted_proxies)
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=1, x_host=1)  # type: ignore[method-assign]
+    wsgi: WSGIApplication = app
+    reception = open_reception(services)
+    if hooks:
+        wsgi = HookPath(wsgi, reception.intake, reception.keys)
+    return HealthPath(wsgi, services, reception.intake.ready)
+
+
+def watch_parent(parent: int, gone: Callable[[], object]) -> None:
+    """Call `gone` once this process has another parent than that."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.25)
+        gone()
+
+    threading.Thread(target=watch, name="parent-watch", daemon=True).start()
