@@ -21,8 +21,8 @@ from flask import Flask, request
 from flask_babel import (  # type: ignore[import-untyped]
     Babel,
     format_date,
-    format_datetime,
     format_decimal,
+    format_time,
     format_timedelta,
     get_locale,
 )
@@ -93,8 +93,8 @@ def moment(value: dt.datetime | None) -> str:
     if value is None:
         return "–"
     if value.astimezone(ZONE).date() == today():
-        return gettext("today at %(time)s", time=format_datetime(value, "HH:mm:ss"))
-    return str(format_datetime(value, "d MMM yyyy HH:mm"))
+        return gettext("today at %(time)s", time=format_time(value, "medium"))
+    return f"{format_date(value, 'medium')} {format_time(value, 'short')}"
 
 
 def ago(value: dt.datetime | None) -> str:
@@ -120,7 +120,11 @@ def number(value: Decimal | int | None) -> str:
 
 def _chosen() -> str:
     cookie = request.cookies.get(COOKIE, "")
-    return cookie if cookie in LANGUAGES else request.accept_languages.best_match(LANGUAGES) or "en"
+    if cookie in LANGUAGES:
+        return cookie
+    # By hand: Werkzeug's best_match prefers "da" in "en-US, da;q=0.5", because en-US itself is not offered.
+    wanted = (tag.partition("-")[0].lower() for tag, quality in request.accept_languages if quality > 0)
+    return next((tag for tag in wanted if tag in LANGUAGES), "en")
 
 
 def _translations() -> NullTranslations:
