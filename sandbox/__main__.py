@@ -8,7 +8,7 @@ from sandbox.world import AGREEMENT
 
 
 def main() -> int:
-    """Parse the command line and serve until told to stop."""
+    """Parse the command line and serve until told to stop; returns only when that fails."""
     parser = argparse.ArgumentParser(prog="sandbox", description="A stand-in for Visma e-conomic, on loopback.")
     parser.add_argument("--listen", default="127.0.0.1:8900", metavar="HOST:PORT")
     parser.add_argument("--agreement", type=int, default=AGREEMENT, metavar="NUMBER")
@@ -21,9 +21,8 @@ def main() -> int:
     try:
         serve(**vars(options))
     except (ValueError, RuntimeError, OSError) as error:
-        sys.stderr.write(f"sandbox: {error}\n")
+        sys.stderr.write(f"sandbox: {options.listen}: {error}\n")
         return 1
-    return 0
 
 
 if __name__ == "__main__":

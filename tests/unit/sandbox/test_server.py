@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from sandbox.server import loopback, watch_parent
+from sandbox.server import loopback, serve, watch_parent
 from tests.unit.sandbox.support import MINIMAL, TOKENS
 
 TOP = Path(__file__).parents[3]
@@ -45,6 +45,12 @@ def test_parent_is_watched() -> None:
     watch_parent(os.getppid() + 1, gone.set, interval_s=0.01)
 
     assert gone.wait(5)
+
+
+def test_taken_address() -> None:
+    """Two on one address would share the callers; the second is refused instead."""
+    with socket.create_server(("127.0.0.1", 0)) as first, pytest.raises(OSError, match="in use"):
+        serve(f"127.0.0.1:{first.getsockname()[1]}")
 
 
 @pytest.fixture
