@@ -1,0 +1,74 @@
+"""
+The JSON API below `/api/v1`: bearer tokens with scopes, RFC 9457 problems, cursor pages (design.md §5.2).
+"""
+
+from __future__ import annotations
+
+import structlog
+from flask import Blueprint, request
+from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import HTTPException
+
+from domain.errors import TransientError
+from infra.bootstrap import Services
+from webhooks.api_accounting import add_accounting
+from webhooks.api_description import DESCRIPTION
+from webhooks.api_operations import add_operations
+from webhooks.api_requests import Problem, answer, problem
+
+log = structlog.get_logger()
+
+PREFIX = "/api/v1"
+MAX_BODY = 64 * 1024
+RETRY_AFTER_S = 5
+
+
+def make_api(services: Services) -> Blueprint:
+    """The blueprint; it has no cookies and no forms, so the pages' protection against forged forms is not for it."""
+    api = Blueprint("api", __name__, url_prefix=PREFIX)
+    _answer_errors(api)
+    add_accounting(api, services)
+    add_operations(api, services)
+
+    @api.get("/openapi.json")
+    def description() -> ResponseReturnValue:
+        """What this API offers; open to everybody, since it says nothing about anybody."""
+        return answer(DESCRIPTION)
+
+    @api.route("/", defaults={"rest": ""}, methods=_METHODS)
+    @api.route("/<path:rest>", methods=_METHODS)
+    def nothing_here(rest: str) -> ResponseReturnValue:
+        """Any other path or method: a problem, not a page."""
+        raise Problem(404, f"there is nothing at this path for this method; {PREFIX}/openapi.json lists what there is")
+
+    return api
+
+
+_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+
+
+def _answer_errors(api: Blueprint) -> None:
+    """Every error leaves as a problem; which ones deserve a look is logged."""
+
+    @api.errorhandler(Problem)
+    def expected(error: Problem) -> ResponseReturnValue:
+        return problem(error)
+
+    @api.errorhandler(TransientError)
+    def surroundings(error: TransientError) -> ResponseReturnValue:
+        log.warning("api.unavailable", reason=error.reason, error=str(error))
+        headers = {"Retry-After": str(RETRY_AFTER_S)}
+        return problem(Problem(503, f"not now ({error.reason}); try again", headers=headers))
+
+    @api.errorhandler(HTTPException)
+    def http(error: HTTPException) -> ResponseReturnValue:
+        return problem(Problem(error.code or 500, error.description or error.name))
+
+    @api.errorhandler(Exception)
+    def bug(error: Exception) -> ResponseReturnValue:
+        log.exception("api.bug")
+        return problem(Problem(500, "Debitor failed; the log says why"))
+
+    @api.before_request
+    def limit_body() -> None:
+        request.max_content_length = MAX_BODY

@@ -1,0 +1,105 @@
+"""
+The API's debtors and invoices: the stored copy, never a live look-up.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from flask import Blueprint
+from flask.typing import ResponseReturnValue
+
+from domain.debtors import MAX_NUMBER
+from infra.bootstrap import Services
+from infra.database import api_views
+from infra.database.api_views import InvoicePlace
+from infra.database.views_debtors import Agreement
+from webhooks import api_shapes as shapes
+from webhooks.api_requests import (
+    MAX_ID,
+    Problem,
+    agreement_of,
+    answer,
+    caller,
+    check_parameters,
+    number,
+    page,
+    page_size,
+    text,
+)
+
+SCOPE = "accounting:read"
+_AGREEMENT = f"/agreements/<int(max={MAX_ID}):agreement>"
+_NUMBER = f"<int(max={MAX_NUMBER}):wanted>"
+
+
+def add_accounting(api: Blueprint, services: Services) -> None:
+    """Add the routes."""
+
+    def asked(agreement: int) -> Agreement:
+        return agreement_of(services, caller(services, SCOPE), agreement)
+
+    @api.get(f"{_AGREEMENT}/debtors")
+    def debtors(agreement: int) -> ResponseReturnValue:
+        """Debtors by number; deleted ones say when they went."""
+        own = asked(agreement)
+        check_parameters({"query", "cursor", "limit"})
+        limit = page_size()
+        with services.database.read() as connection:
+            rows = api_views.debtors(
+                connection, agreement, query=text("query") or "", after=number("cursor"), limit=limit + 1
+            )
+        return page(rows, limit, lambda row: shapes.debtor(row, own.base_currency), lambda row: row.number)
+
+    @api.get(f"{_AGREEMENT}/debtors/{_NUMBER}")
+    def debtor(agreement: int, wanted: int) -> ResponseReturnValue:
+        """One debtor, deleted or not."""
+        own = asked(agreement)
+        check_parameters(())
+        with services.database.read() as connection:
+            row = api_views.debtor(connection, agreement, wanted)
+        if row is None:
+            raise Problem(404, f"agreement {agreement} has no debtor {wanted}")
+        return answer(shapes.debtor(row, own.base_currency))
+
+    @api.get(f"{_AGREEMENT}/invoices")
+    def invoices(agreement: int) -> ResponseReturnValue:
+        """Booked invoices: by number, or of one debtor by date; newest first."""
+        own = asked(agreement)
+        check_parameters({"debtor", "cursor", "limit"})
+        limit, debtor = page_size(), number("debtor", most=MAX_NUMBER)
+        with services.database.read() as connection:
+            if debtor is None:
+                rows = api_views.invoices(connection, agreement, after=number("cursor"), limit=limit + 1)
+            else:
+                rows = api_views.debtor_invoices(connection, agreement, debtor, after=_place(), limit=limit + 1)
+        return page(
+            rows,
+            limit,
+            lambda row: shapes.invoice(row, own.base_currency),
+            lambda row: row.number if debtor is None else f"{row.date.isoformat()}.{row.number}",
+        )
+
+    @api.get(f"{_AGREEMENT}/invoices/{_NUMBER}")
+    def invoice(agreement: int, wanted: int) -> ResponseReturnValue:
+        """One booked invoice with its lines in the order on paper."""
+        own = asked(agreement)
+        check_parameters(())
+        with services.database.read() as connection:
+            row = api_views.invoice(connection, agreement, wanted)
+            lines = api_views.lines(connection, agreement, wanted)
+        if row is None:
+            raise Problem(404, f"agreement {agreement} has no booked invoice {wanted}")
+        return answer(shapes.invoice(row, own.base_currency, lines))
+
+
+def _place() -> InvoicePlace | None:
+    """The cursor of a debtor's invoices. Raises Problem 400."""
+    cursor = text("cursor")
+    if cursor is None:
+        return None
+    date, _, last = cursor.partition(".")
+    try:
+        return InvoicePlace(dt.date.fromisoformat(date), int(last))
+    except ValueError:
+        raise Problem(400, "cursor must be one that a page of this list gave", field="cursor") from None

@@ -1,0 +1,148 @@
+"""
+The JSON of debtors, invoices, failures and runs: snake_case, times UTC ending in Z, money as exact decimal strings.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+from decimal import Decimal
+
+from infra.database.api_views import Debtor, Invoice, Line
+from infra.database.dialect import time_text
+from infra.database.failure_list import Failure
+from infra.database.runs import Run
+
+Json = dict[str, object]
+
+
+def money(amount: Decimal | None) -> str | None:
+    """Exact, with two decimals at least: `200.00`, `0.125`."""
+    if amount is None:
+        return None
+    whole, _, decimals = f"{amount:f}".partition(".")
+    return f"{whole}.{decimals.rstrip('0').ljust(2, '0')}"
+
+
+def quantity(amount: Decimal | None) -> str | None:
+    """Exact, without needless decimals: `2`, `0.5`."""
+    if amount is None:
+        return None
+    whole, _, decimals = f"{amount:f}".partition(".")
+    decimals = decimals.rstrip("0")
+    return f"{whole}.{decimals}" if decimals else whole
+
+
+def time(moment: dt.datetime | None) -> str | None:
+    """`2026-05-04T09:12:31.000Z`."""
+    return None if moment is None else time_text(moment)
+
+
+def day(date: dt.date | None) -> str | None:
+    """`2026-05-04`."""
+    return None if date is None else date.isoformat()
+
+
+def debtor(row: Debtor, base_currency: str | None) -> Json:
+    """A debtor; the amounts are in `base_currency`, `currency` is the one it is invoiced in."""
+    return {
+        **row._asdict(),
+        "credit_limit": money(row.credit_limit),
+        "balance": money(row.balance),
+        "due_amount": money(row.due_amount),
+        "base_currency": base_currency,
+        "last_updated": time(row.last_updated),
+        "read_at": time(row.read_at),
+        "gone_at": time(row.gone_at),
+    }
+
+
+def invoice(row: Invoice, base_currency: str | None, lines: Iterable[Line] | None = None) -> Json:
+    """An invoice; `lines` only where one invoice is asked for."""
+    shown: Json = {
+        "number": row.number,
+        "debtor": row.debtor_number,
+        "date": day(row.date),
+        "due": day(row.due),
+        "currency": row.currency,
+        "net": money(row.net),
+        "vat": money(row.vat),
+        "gross": money(row.gross),
+        "open": money(row.remainder),
+        "exchange_rate": quantity(row.exchange_rate),
+        "base_currency": base_currency,
+        "net_base": money(row.net_base),
+        "gross_base": money(row.gross_base),
+        "open_base": money(row.remainder_base),
+        "order_number": row.order_number,
+        "other_reference": row.other_reference,
+        "heading": row.heading,
+        "recipient": {
+            "name": row.recipient_name,
+            "address": row.recipient_address,
+            "zip": row.recipient_zip,
+            "city": row.recipient_city,
+            "country": row.recipient_country,
+            "ean": row.recipient_ean,
+            "cvr": row.recipient_cvr,
+        },
+        "lines_state": row.lines_state,
+    }
+    if lines is not None:
+        shown["lines"] = [line(each) for each in lines]
+    return shown
+
+
+def line(row: Line) -> Json:
+    """One line; the amounts are in the invoice's currency."""
+    return {
+        "number": row.number,
+        "position": row.position,
+        "product": row.product,
+        "description": row.description,
+        "quantity": quantity(row.quantity),
+        "unit": row.unit,
+        "unit_price": money(row.unit_price),
+        "discount_pct": quantity(row.discount_pct),
+        "vat_rate": quantity(row.vat_rate),
+        "net": money(row.net),
+    }
+
+
+def failure(row: Failure) -> Json:
+    """A failure; `kind` and `subject` say which thing."""
+    return {
+        "id": row.id,
+        "agreement": row.agreement,
+        "kind": row.subject_kind,
+        "subject": row.subject,
+        "reason": row.reason,
+        "message": row.message,
+        "advice": row.advice,
+        "detail": row.detail,
+        "state": row.state,
+        "note": row.note,
+        "times": row.times,
+        "first_seen_at": time(row.first_seen_at),
+        "last_seen_at": time(row.last_seen_at),
+        "ended_at": time(row.ended_at),
+    }
+
+
+def run(row: Run) -> Json:
+    """A run; `read` of `total` records of the phase it is in, `total` null while unknown."""
+    return {
+        "id": row.id,
+        "type": row.type,
+        "agreement": row.agreement,
+        "state": row.state,
+        "options": row.options,
+        "phase": row.progress.get("phase"),
+        "read": row.progress.get("read", 0),
+        "total": row.progress.get("total"),
+        "counts": row.counts,
+        "message": row.message,
+        "created_at": time(row.created_at),
+        "started_at": time(row.started_at),
+        "finished_at": time(row.finished_at),
+    }
