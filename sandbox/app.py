@@ -221,10 +221,12 @@ async def _reply(answer: Answer, send: Send, body: bytes) -> None:
 
 
 async def _cut(outcome: Cut, scope: Scope, send: Send) -> None:
+    """Half an answer ends when the application fails in it; none at all needs the socket itself."""
     if outcome.answer:
         await _reply(outcome.answer, send, outcome.answer.body[: len(outcome.answer.body) // 2])
-    if not cut(scope.get("client")):
-        raise ConnectionAbortedError("cut on demand")
+    elif cut(scope.get("client")):
+        return
+    raise ConnectionAbortedError("cut on demand")
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:

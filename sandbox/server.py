@@ -96,9 +96,26 @@ async def _serve(app: Sandbox, host: str, port: int, parent: int | None) -> None
             loop.add_signal_handler(number, server.stop)
     if parent is not None:
         watch_parent(parent, lambda: loop.call_soon_threadsafe(server.stop))
+    announcement = asyncio.create_task(_announce(host, port))
     await server.serve()
+    announcement.cancel()
     app.life.stop()
     app.world.delivery.forget()
+
+
+async def _announce(host: str, port: int) -> None:
+    """Say where it is once it takes connections; Granian's own start-up hook comes too early for that."""
+    while True:
+        try:
+            _, writer = await asyncio.open_connection(host, port)
+        except OSError:
+            await asyncio.sleep(0.01)
+            continue
+        writer.close()
+        address = f"[{host}]" if ":" in host else host
+        sys.stdout.write(f"stand-in e-conomic on http://{address}:{port}\n")
+        sys.stdout.flush()
+        return
 
 
 def watch_parent(parent: int, gone: Callable[[], object], *, interval_s: float = 0.5) -> None:

@@ -60,13 +60,15 @@ def served() -> Iterator[tuple[subprocess.Popen[bytes], str]]:
         probe.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{probe.getsockname()[1]}"
     process = subprocess.Popen(
-        [sys.executable, "-m", "sandbox", "--listen", address, "--debtors", "3", "--end-with-parent"], cwd=TOP
+        [sys.executable, "-m", "sandbox", "--listen", address, "--debtors", "3", "--end-with-parent"],
+        cwd=TOP,
+        stdout=subprocess.PIPE,
     )
-    url = f"http://{address}"
-    transport = httpx.HTTPTransport(retries=8)  # connecting only, with growing pauses: until it listens
-    with httpx.Client(transport=transport) as client:
-        assert client.get(f"{url}/_control/ready", timeout=20).status_code == 200
+    assert process.stdout
+    url = process.stdout.readline().decode().rpartition(" ")[2].strip()  # said once it listens
+    assert url == f"http://{address}"
     yield process, url
+    process.stdout.close()
     process.kill()
     process.wait()
 
