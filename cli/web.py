@@ -31,13 +31,13 @@ MAX_FORM_BYTES = 1024 * 1024
 
 def web_app() -> WSGIApplication:
     """`debitor serve`: pages and API, and the hooks unless they have an address of their own."""
-    services = _open("web")
-    return _web(services, hooks=services.settings.hooks_listen is None)
+    services = open_services("web")
+    return make_web(services, hooks=services.settings.hooks_listen is None)
 
 
 def hooks_app() -> WSGIApplication:
     """`debitor serve` with DEBITOR_HOOKS_LISTEN: the hooks, there and only there."""
-    services = _open("hooks")
+    services = open_services("hooks")
     reception = open_reception(services)
     return HealthPath(HookPath(not_found, reception.intake, reception.keys), services, reception.intake.ready)
 
@@ -45,23 +45,25 @@ def hooks_app() -> WSGIApplication:
 def embedded_app() -> WSGIApplication:
     """`debitor up` and `debitor demo`: everything in this one process, which ends when its parent does."""
     watch_parent(os.getppid(), lambda: os._exit(0))
-    services = _open("embedded")
+    services = open_services("embedded")
     services.held = lock.hold(services.settings)
     services.work.clear_leases()
-    app = _web(services, hooks=True)
+    app = make_web(services, hooks=True)
     start_consumers(services)
     start_scheduler(services, threading.Event())
     return app
 
 
-def _open(process: str) -> Services:
+def open_services(process: str) -> Services:
+    """Logs, settings, services; the schema must be the newest. Raises ConfigurationError."""
     logs.set_up(process)
     services = connect(settings.load())
     schema.require_newest(services.database)
     return services
 
 
-def _web(services: Services, *, hooks: bool) -> WSGIApplication:
+def make_web(services: Services, *, hooks: bool) -> WSGIApplication:
+    """Pages, API, health, and the hooks where this address serves them."""
     app = Flask("debitor", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_FORM_BYTES
     app.register_blueprint(make_api(services))

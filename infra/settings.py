@@ -118,21 +118,26 @@ def secret_keys(settings: Settings, var: Path = VAR) -> list[str]:
     """
     The keys for sessions and stored secrets; the first encrypts, all decrypt.
 
-    Without the setting one is made once in `var/` (mode 600), so that a laptop needs no set-up.
+    Without the setting one is made once in `var/`, so that a laptop needs no set-up.
     """
     if settings.secret_key is not None:
         keys = [key.strip() for key in settings.secret_key.get_secret_value().split(",") if key.strip()]
         if not keys or min(map(len, keys)) < 16:
             raise ConfigurationError("DEBITOR_SECRET_KEY needs at least 16 characters for each key")
         return keys
+    return [stored_key(var)]
+
+
+def stored_key(var: Path) -> str:
+    """The key kept in `var`, made there when there is none (O_EXCL, mode 600)."""
     path = var / "secret.key"
     var.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
-        return [path.read_text().strip()]
+        return path.read_text().strip()
     with os.fdopen(descriptor, "w") as file:
         file.write(secrets.token_urlsafe(32))
         file.flush()
         os.fsync(file.fileno())
-    return [path.read_text().strip()]
+    return path.read_text().strip()

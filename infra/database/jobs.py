@@ -37,7 +37,7 @@ class Jobs:
             deleted = connection.execute(
                 sa.text(
                     "DELETE FROM inbox WHERE id IN (SELECT id FROM inbox WHERE handled_at IS NOT NULL"
-                    f" AND received_at < {self._sql.after('ago')} ORDER BY received_at LIMIT :limit)"
+                    f" AND received_at < {self._sql.after('ago')} ORDER BY id LIMIT :limit)"
                 ),
                 {"ago": -86_400 * retention_days, "limit": CLEAN_AT_ONCE},
             )

@@ -103,7 +103,6 @@ sa.Index(
     postgresql_where=inbox.c.handled_at.is_(None),
     sqlite_where=inbox.c.handled_at.is_(None),
 )
-sa.Index("ix_inbox_received", inbox.c.received_at)
 
 work = sa.Table(
     "work",

@@ -4,14 +4,18 @@ Where accepted events become durable: the inbox table, on a connection of its ow
 
 from __future__ import annotations
 
+import select
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Protocol
 
+import msgspec
 import psycopg
 import structlog
+from psycopg.pq import DiagnosticField, ExecStatus
+from psycopg.pq.abc import PGconn, PGresult
 from sqlalchemy.engine import make_url
 
 from domain.hints import NewHint
@@ -51,28 +55,23 @@ class EventStore(Protocol):
     def close(self) -> None: ...
 
 
-class _DeadlineConnection(psycopg.Connection[Any]):
-    """Gives up waiting for the server after SLOW_S: a frozen server never answers and never refuses."""
-
-    def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
-        return super().wait(gen, interval, SLOW_S if timeout is None else timeout)
-
-
-_TYPES = ("bigint", "text", "text", "bigint", "bigint", "text", "text")
+_STATEMENT = b"debitor_intake"
+_COLUMN_TYPES = ("bigint", "text", "text", "bigint", "bigint", "text", "text")
 _POSTGRES_INSERT = (
     f"INSERT INTO inbox ({', '.join(COLUMNS)}, received_at)"
-    f" SELECT {', '.join(COLUMNS)}, clock_timestamp() FROM unnest("
-    + ", ".join(f"%s::{name}[]" for name in _TYPES)
-    + f") AS batch({', '.join(COLUMNS)}) RETURNING id, agreement, kind"
-)
+    f" SELECT {', '.join(COLUMNS)}, clock_timestamp() FROM json_to_recordset($1::json)"
+    f" AS batch({', '.join(f'{name} {kind}' for name, kind in zip(COLUMNS, _COLUMN_TYPES, strict=True))}) RETURNING id"
+).encode()
+_BAD_DATA = ("22", "23")  # SQLSTATE classes: data exception, integrity violation
 
 
 class PostgresEvents:
     """
-    One INSERT, one round trip, one commit for a batch.
+    One prepared INSERT, one round trip, one commit for a batch.
 
-    While the database is away every write fails at once; a thread of its own looks whether it is back, so that no
-    request waits for a connection.
+    It speaks to libpq (psycopg.pq) itself: a frozen server never answers and never refuses, so the wait for the answer
+    has a deadline, and the hot path saves two thirds of psycopg's client time. While the database is away every
+    write fails at once; a thread of its own looks whether it is back, so that no request waits for a connection.
     """
 
     def __init__(self, url: str) -> None:
@@ -88,19 +87,24 @@ class PostgresEvents:
     def write(self, batch: Sequence[NewHint]) -> Ids:
         connection = self._connection
         if connection is None:
-            self._wanted.set()
             raise StoreAway("the database is away")
-        columns = list(zip(*(as_row(hint) for hint in batch), strict=True))
+        rows = msgspec.json.encode([dict(zip(COLUMNS, as_row(hint), strict=True)) for hint in batch])
         try:
-            rows = connection.execute(_POSTGRES_INSERT, [list(column) for column in columns], binary=False).fetchall()
-        except psycopg.DataError as error:
-            raise BadBatch(str(error)) from error
-        except psycopg.Error as error:
+            result = _execute(connection.pgconn, rows)
+        except (psycopg.Error, OSError, TimeoutError) as error:
             self._drop(connection)
             raise StoreAway(str(error) or type(error).__name__) from error
+        if result.status != ExecStatus.TUPLES_OK:
+            message = result.error_message.decode(errors="replace").strip()
+            if (result.error_field(DiagnosticField.SQLSTATE) or b"").decode()[:2] in _BAD_DATA:
+                raise BadBatch(message)
+            self._drop(connection)
+            raise StoreAway(message)
         ids: Ids = {}
-        for row_id, agreement, kind in rows:
-            ids.setdefault((agreement, kind), []).append(row_id)
+        for index, hint in enumerate(batch):  # ids serve the trace only: their order is PostgreSQL's habit, no promise
+            row_id = result.get_value(index, 0)
+            assert row_id is not None
+            ids.setdefault((hint.agreement, hint.kind.value), []).append(int(row_id))
         return ids
 
     def ready(self) -> bool:
@@ -123,9 +127,11 @@ class PostgresEvents:
 
     def _connect(self) -> None:
         try:
-            connection = _DeadlineConnection.connect(
+            connection = psycopg.Connection.connect(
                 self._conninfo, autocommit=True, connect_timeout=2, application_name="debitor intake"
             )
+            connection.pgconn.prepare(_STATEMENT, _POSTGRES_INSERT)
+            connection.pgconn.nonblocking = 1
         except psycopg.Error as error:
             log.warning("intake.database_away", error=str(error).splitlines()[0] if str(error) else "")
             self._wanted.set()
@@ -138,6 +144,42 @@ class PostgresEvents:
             self._wanted.clear()
             while self._connection is None and not self._closed.wait(LEFT_ALONE_S):
                 self._connect()
+
+
+def _execute(pgconn: PGconn, rows: bytes) -> PGresult:
+    """
+    The answer to the prepared statement within SLOW_S.
+
+    Raises:
+        TimeoutError: frozen or slow; the outcome is unknown.
+        psycopg.Error: the connection broke.
+    """
+    deadline = time.monotonic() + SLOW_S
+    pgconn.send_query_prepared(_STATEMENT, [rows])
+    ready = select.poll()
+    ready.register(pgconn.socket, select.POLLIN | select.POLLOUT)
+    while pgconn.flush():  # 1 = not everything is sent yet
+        _wait(ready, deadline)
+        pgconn.consume_input()
+    ready.modify(pgconn.socket, select.POLLIN)
+    answer: PGresult | None = None
+    while True:
+        while pgconn.is_busy():
+            _wait(ready, deadline)
+            pgconn.consume_input()
+        result = pgconn.get_result()
+        if result is None:
+            break
+        answer = result
+    if answer is None:
+        raise psycopg.OperationalError("the database sent no result")
+    return answer
+
+
+def _wait(ready: select.poll, deadline: float) -> None:
+    left = deadline - time.monotonic()
+    if left <= 0 or not ready.poll(left * 1000):
+        raise TimeoutError(f"the database took longer than {SLOW_S:g} s")
 
 
 class SqliteEvents:
@@ -192,6 +234,3 @@ class SqliteEvents:
 
     def close(self) -> None:
         self._connection.close()
-
-
-EventStoreFactory = Callable[[], EventStore]

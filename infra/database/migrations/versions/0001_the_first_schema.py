@@ -46,7 +46,6 @@ def upgrade() -> None:
             postgresql_where=sa.text("handled_at IS NULL"),
             sqlite_where=sa.text("handled_at IS NULL"),
         )
-        batch_op.create_index("ix_inbox_received", ["received_at"], unique=False)
 
     op.create_table(
         "invoice",
