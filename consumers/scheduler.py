@@ -15,7 +15,7 @@ import structlog
 from domain.hints import NewHint
 from infra.bootstrap import Services
 from infra.broker.brokers import WakeUpPublisher
-from infra.broker.intake_queue import drain
+from infra.broker.intake_queue import IntakeDrain
 from infra.database.engine import DatabaseAway
 from infra.database.inbox import SqlInbox
 from infra.database.jobs import Jobs
@@ -34,6 +34,7 @@ class Scheduler:
         self._services = services
         self._jobs = Jobs(services.database)
         self._publish = WakeUpPublisher(services.broker)
+        self._drain = IntakeDrain(services.settings.broker_url)
         self._complained: dict[str, float] = {}
 
     def run(self, stop: threading.Event) -> None:
@@ -55,7 +56,7 @@ class Scheduler:
 
     def drain_intake(self) -> None:
         """Move events accepted while the database was away to the inbox."""
-        drain(self._services.settings.broker_url, self._store)
+        self._drain(self._store)
 
     def clean(self) -> None:
         """Forget handled events past their retention."""

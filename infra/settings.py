@@ -8,6 +8,7 @@ import difflib
 import os
 import re
 import secrets
+import time
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -135,9 +136,19 @@ def stored_key(var: Path) -> str:
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
-        return path.read_text().strip()
+        return _written_key(path)
     with os.fdopen(descriptor, "w") as file:
         file.write(secrets.token_urlsafe(32))
         file.flush()
         os.fsync(file.fileno())
     return path.read_text().strip()
+
+
+def _written_key(path: Path) -> str:
+    """The key another process made; it may be writing it in this very moment."""
+    deadline = time.monotonic() + 2
+    while not (key := path.read_text().strip()):
+        if time.monotonic() > deadline:
+            raise ConfigurationError(f"{path} is empty: remove it, unless secrets are stored that need its key")
+        time.sleep(0.01)
+    return key

@@ -4,6 +4,7 @@ The broker's own durable queue for events accepted while the database is away.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -114,18 +115,46 @@ class IntakeQueue:
             self._open().basic_publish("", INTAKE_QUEUE, body, _PERSISTENT, mandatory=True)
 
 
-def drain(url: str, store: Callable[[list[NewHint]], None], *, limit: int = 1_000) -> int:
-    """
-    Move what waits in the queue to the inbox: at most `limit` messages, each acknowledged after `store` returned.
+class IntakeDrain:
+    """Moves what waits in the queue to the inbox; polled once a second by the scheduler, from one thread."""
 
-    Returns how many events were moved. Raises pika's errors when the broker is away and whatever `store` raises;
-    what was not acknowledged stays in the queue.
-    """
-    connection = pika.BlockingConnection(pika.URLParameters(url))
-    moved = 0
-    try:
-        channel = connection.channel()
-        _declare(channel)
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._connection: pika.BlockingConnection | None = None
+        self._channel: BlockingChannel | None = None
+
+    def __call__(self, store: Callable[[list[NewHint]], None], *, limit: int = 1_000) -> int:
+        """
+        Move at most `limit` messages, each acknowledged after `store` returned; returns how many events.
+
+        Raises pika's errors when the broker is away and whatever `store` raises; what was not acknowledged stays in
+        the queue.
+        """
+        try:
+            moved = self._move(self._open(), store, limit)
+        except BaseException:
+            self.close()  # gives back what was fetched and not acknowledged
+            raise
+        if moved:
+            log.info("intake.drained", events=moved)
+        return moved
+
+    def close(self) -> None:
+        connection, self._connection, self._channel = self._connection, None, None
+        if connection is not None and connection.is_open:
+            with contextlib.suppress(*_ERRORS):
+                connection.close()
+
+    def _open(self) -> BlockingChannel:
+        if self._channel is None or not self._channel.is_open:
+            self._connection = pika.BlockingConnection(pika.URLParameters(self._url))
+            self._channel = self._connection.channel()
+            _declare(self._channel)
+        return self._channel
+
+    @staticmethod
+    def _move(channel: BlockingChannel, store: Callable[[list[NewHint]], None], limit: int) -> int:
+        moved = 0
         for _ in range(limit):
             method, _properties, body = channel.basic_get(INTAKE_QUEUE)
             if method is None or body is None:
@@ -134,9 +163,4 @@ def drain(url: str, store: Callable[[list[NewHint]], None], *, limit: int = 1_00
             store(hints)
             channel.basic_ack(method.delivery_tag)
             moved += len(hints)
-    finally:
-        if connection.is_open:
-            connection.close()
-    if moved:
-        log.info("intake.drained", events=moved)
-    return moved
+        return moved
