@@ -80,7 +80,9 @@ class Calls:
         )
         self._tries = Retrying(
             stop=stop_after_attempt(TRIES) | stop_after_delay(NO_TRY_AFTER_S),
-            wait=wait_exponential_jitter(multiplier=retry_wait_s, max=5 * retry_wait_s, exp_base=3, jitter=retry_wait_s / 2),
+            wait=wait_exponential_jitter(
+                multiplier=retry_wait_s, max=5 * retry_wait_s, exp_base=3, jitter=retry_wait_s / 2
+            ),
             retry=retry_if_exception_type(Blip),
             before_sleep=_log_retry,
             reraise=True,

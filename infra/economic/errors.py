@@ -85,7 +85,8 @@ def _complaints(errors: Any, where: str, depth: int) -> Iterator[str]:
     if depth > _MAX_DEPTH:
         return
     if isinstance(errors, str):
-        yield _line(where, errors, "")
+        if text := _text(errors):
+            yield _line(where, text, "")
     elif isinstance(errors, list):
         for error in errors:
             index = error.get("arrayIndex") if isinstance(error, dict) else None
@@ -103,7 +104,7 @@ def _complaints(errors: Any, where: str, depth: int) -> Iterator[str]:
 
 
 def _line(where: str, message: str, code: str) -> str:
-    text = " ".join(filter(None, (_text(message), code and f"[{code}]")))
+    text = " ".join(filter(None, (message, code and f"[{code}]")))
     return f"{where}: {text}" if where else text
 
 

@@ -15,7 +15,7 @@ from typing import NamedTuple, Protocol
 MAX_RETRY_AFTER_S = 86_400.0
 """Longest wait believed: the fair-use allowance is counted over 24 hours."""
 
-_LIMITING = re.compile(r"token-limit-(\d{1,9})-per-(\d{1,9})-seconds\s*:\s*(\d{1,9})\s*/\s*(\d{1,9})", re.ASCII)
+_LIMITING = re.compile(r"token-limit-(\d{1,9})-per-(\d{1,9})-seconds\s*:\s*(\d{1,9})\s*/\s*(\d{1,9})", re.ASCII | re.I)
 _COST = re.compile(r"\d{1,9}", re.ASCII)
 _SECONDS = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
 
