@@ -130,50 +130,65 @@ def accepted(agreement: Agreement, body: dict[str, Any], current: Customer | Non
         Refused: 400 with everything that is wrong.
     """
     problems = Problems(agreement)
-    for name, value in body.items():
-        if value is None and (name in LIMITS or name in REFERENCES or name in ("barred", "creditLimit")):
-            expected = "String" if name in LIMITS else "Object" if name in REFERENCES else "Value"
-            problems.add(name, f"Expected {expected} but got Null.", "E04300", None)
     fields: dict[str, Any] = {}
     for name in REQUIRED:
         if name not in body:
             problems.add(name, f"{name} is required.", "E04300", None)
-    for name, limit in LIMITS.items():
-        value = body.get(name)
-        if value is None:
-            continue
-        if not isinstance(value, str):
-            problems.add(name, f"Expected String but got {type(value).__name__}.", "E04300", value)
-        elif len(value) > limit or (name == "name" and not value) or (name == "pNumber" and len(value) not in (0, 10)):
-            problems.add(name, f"{name} must be at most {limit} characters long.", "E04300", value)
-        elif name == "vatNumber" and agreement.kind not in VAT_NUMBER_KINDS:
-            continue
-        elif value or name == "name":  # an empty string clears
-            fields[name] = value
-    if "currency" in fields and fields["currency"] not in agreement.reference.currencies.items:
-        problems.add("currency", "currency does not exist.", "E06000", fields["currency"])
-    for name in REFERENCES:
-        if body.get(name) is not None:
-            _take_reference(agreement, problems, fields, name, body[name])
-    for name, kinds in (("barred", bool), ("creditLimit", (int, Decimal))):
-        value = body.get(name)
-        if value is None:
-            continue
-        if not isinstance(value, kinds) or (name == "creditLimit" and isinstance(value, bool)):
-            problems.add(name, f"{name} has the wrong type.", "E04300", value)
-        elif isinstance(value, Decimal) and value != round(value, 2):
-            problems.add(name, f"{name} can have at most two decimal places.", "E04740", value)
-        elif value is not False:
-            fields[name] = value
+    for name, value in body.items():
+        if name in LIMITS:
+            _take_text(agreement, problems, fields, name, value)
+        elif name in REFERENCES:
+            _take_reference(agreement, problems, fields, name, value)
+        elif name == "barred":
+            _take_barred(problems, fields, value)
+        elif name == "creditLimit":
+            _take_credit_limit(problems, fields, value)
     problems.raise_if_any()
     if current and current.fields.get("eInvoicingDisabledByDefault"):
         fields["eInvoicingDisabledByDefault"] = True
     return fields
 
 
+def _wrong_type(problems: Problems, name: str, expected: str, value: Any) -> None:
+    found = "Null" if value is None else type(value).__name__
+    problems.add(name, f"Expected {expected} but got {found}.", "E04300", value)
+
+
+def _take_text(agreement: Agreement, problems: Problems, fields: dict[str, Any], name: str, value: Any) -> None:
+    """An empty string clears, except the name."""
+    limit = LIMITS[name]
+    if not isinstance(value, str):
+        _wrong_type(problems, name, "String", value)
+    elif len(value) > limit or (name == "name" and not value) or (name == "pNumber" and len(value) not in (0, limit)):
+        problems.add(name, f"{name} must be at most {limit} characters long.", "E04300", value)
+    elif name == "currency" and value not in agreement.reference.currencies.items:
+        problems.add(name, "currency does not exist.", "E06000", value)
+    elif value and (name != "vatNumber" or agreement.kind in VAT_NUMBER_KINDS):
+        fields[name] = value
+
+
+def _take_barred(problems: Problems, fields: dict[str, Any], value: Any) -> None:
+    if not isinstance(value, bool):
+        _wrong_type(problems, "barred", "Boolean", value)
+    elif value:
+        fields["barred"] = True
+
+
+def _take_credit_limit(problems: Problems, fields: dict[str, Any], value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+        _wrong_type(problems, "creditLimit", "Number", value)
+    elif value != round(value, 2):
+        problems.add("creditLimit", "creditLimit can have at most two decimal places.", "E04740", value)
+    else:
+        fields["creditLimit"] = value
+
+
 def _take_reference(agreement: Agreement, problems: Problems, fields: dict[str, Any], name: str, value: Any) -> None:
     """A reference names its record by number or by `self`."""
     key, path = REFERENCES[name]
+    if value is None:
+        _wrong_type(problems, name, "Object", value)
+        return
     number = value.get(key) if isinstance(value, dict) else None
     if number is None and isinstance(value, dict) and isinstance(value.get("self"), str):
         tail = value["self"].rpartition(f"/{path}/")[2]

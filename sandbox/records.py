@@ -1,6 +1,5 @@
 """Debtors and booked invoices: what is kept, and how e-conomic shows it."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -328,11 +327,3 @@ def _rest_line(line: Line, reference: Reference) -> dict[str, Any]:
     if line.unit is not None:
         shown["unit"] = reference.units.items[line.unit].raw
     return shown
-
-
-def all_lines(invoices: Iterator[Invoice]) -> Iterator[tuple[Invoice, Line]]:
-    """Lines of many invoices as the bulk line service walks them."""
-    for invoice in invoices:
-        if invoice.in_line_service:
-            for line in invoice.lines():
-                yield invoice, line
