@@ -29,6 +29,8 @@ from infra.database import schema
 from infra.database.users import Users
 
 FOLDER = Path("var/demo")
+LIVE_FOLDER = Path("var/demo-agreement")
+DEMO_TOKEN = "demo"  # noqa: S105 - e-conomic's public pair, read-only (e-conomic.md §2.1)
 AGREEMENT = 1442871
 EMAIL = "demo@debitor.example"
 APP_SECRET = "sandbox-app-secret"  # noqa: S105 - the stand-in's, it opens nothing else
@@ -45,7 +47,15 @@ def demo(listen: str | None, debtors: int, invoices: int, per_second: float) -> 
     """Run everything here with a stand-in for e-conomic; nothing to set up, nothing leaves this machine."""
     logs.set_up("demo", level="WARNING")
     economic = f"127.0.0.1:{_free_port()}"
-    _set_up_environment(listen, economic)
+    _own_settings(FOLDER, listen or os.environ.get("DEBITOR_LISTEN", "127.0.0.1:8000"))
+    os.environ.update(
+        {
+            "DEBITOR_ECONOMIC_REST_URL": f"http://{economic}",
+            "DEBITOR_ECONOMIC_Q2C_URL": f"http://{economic}/q2capi/v5.3.0",
+            "DEBITOR_ECONOMIC_WEBHOOKS_URL": f"http://{economic}/webhooksapi/v1.0.0",
+            "DEBITOR_ECONOMIC_APP_SECRET_TOKEN": APP_SECRET,
+        }
+    )
     current = settings.load()
     pid = holder(current)
     if pid is not None:
@@ -54,7 +64,7 @@ def demo(listen: str | None, debtors: int, invoices: int, per_second: float) -> 
     atexit.register(_end, stand_in, os.getpid())
     services = connect(current)
     schema.migrate(services.database)
-    password, secret = _prepare(services)
+    password, secret = _prepare(services, FOLDER, AGREEMENT, GRANT)
     _tell_stand_in(economic, f"http://{current.listen}/webhooks/e-conomic/{AGREEMENT}/{secret}", per_second)
     services.close()
     click.echo(
@@ -67,28 +77,40 @@ def demo(listen: str | None, debtors: int, invoices: int, per_second: float) -> 
     run_server("cli.web:embedded_app", current.listen, 1)
 
 
-def _set_up_environment(listen: str | None, economic: str) -> None:
-    """The demo never touches the settings of a real installation: what it needs is its own."""
-    folder = FOLDER.resolve()
+def set_up_demo_agreement(listen: str) -> None:
+    """
+    Settings, sign-in and a first resync of e-conomic's public demo agreement, which anybody may read.
+
+    Raises:
+        TransientError: e-conomic does not answer, or strangers have used up the demo's calls.
+    """
+    _own_settings(LIVE_FOLDER, listen)
+    os.environ["DEBITOR_ECONOMIC_APP_SECRET_TOKEN"] = DEMO_TOKEN
+    services = connect(settings.load())
+    schema.migrate(services.database)
+    known = services.agreements.all()
+    number = known[0].number if known else services.client.agreement(0, DEMO_TOKEN).identity().agreement
+    password, _secret = _prepare(services, LIVE_FOLDER, number, DEMO_TOKEN)
+    services.close()
+    click.echo(f"\n  http://{listen}\n  Sign in with:  {EMAIL}\n  Password:      {password}\n")
+
+
+def _own_settings(folder: Path, listen: str) -> None:
+    """A demo never touches the data of a real installation: what it needs lies in a folder of its own."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    address = listen or os.environ.get("DEBITOR_LISTEN", "127.0.0.1:8000")
     os.environ.update(
         {
-            "DEBITOR_DATABASE_URL": f"sqlite:///{folder}/debitor.db",
+            "DEBITOR_DATABASE_URL": f"sqlite:///{folder.resolve()}/debitor.db",
             "DEBITOR_BROKER_URL": "memory://",
             "DEBITOR_SECRET_KEY": settings.stored_key(folder),
-            "DEBITOR_ECONOMIC_REST_URL": f"http://{economic}",
-            "DEBITOR_ECONOMIC_Q2C_URL": f"http://{economic}/q2capi/v5.3.0",
-            "DEBITOR_ECONOMIC_WEBHOOKS_URL": f"http://{economic}/webhooksapi/v1.0.0",
-            "DEBITOR_ECONOMIC_APP_SECRET_TOKEN": APP_SECRET,
-            "DEBITOR_LISTEN": address,
-            "DEBITOR_PUBLIC_URL": f"http://{address}",
+            "DEBITOR_LISTEN": listen,
+            "DEBITOR_PUBLIC_URL": f"http://{listen}",
         }
     )
 
 
 def _start_stand_in(listen: str, debtors: int, invoices: int) -> subprocess.Popen[bytes]:
-    process = subprocess.Popen(
+    process = subprocess.Popen(  # noqa: S603 - our own module
         [
             *(sys.executable, "-m", "sandbox", "--listen", listen, "--end-with-parent"),
             *("--agreement", str(AGREEMENT), "--debtors", str(debtors), "--invoices", str(invoices)),
@@ -108,22 +130,22 @@ def _start_stand_in(listen: str, debtors: int, invoices: int) -> subprocess.Pope
             return process
 
 
-def _prepare(services: Services) -> tuple[str, str]:
+def _prepare(services: Services, folder: Path, agreement: int, grant: str) -> tuple[str, str]:
     """Agreement, sign-in and a first resync; returns the password and the webhook secret."""
     users = Users(services.database)
     firm = users.ensure_firm("Demo")
-    secret = services.agreements.hook_secret(AGREEMENT)
+    secret = services.agreements.hook_secret(agreement)
     if secret is None:
-        secret = services.agreements.add(AGREEMENT, firm_id=firm, grant_token=GRANT)
-    file = FOLDER / "sign-in"
+        secret = services.agreements.add(agreement, firm_id=firm, grant_token=grant)
+    file = folder / "sign-in"
     if not file.exists():
         file.touch(mode=0o600)
         file.write_text(secrets.token_urlsafe(9) + "\n")
     password = file.read_text().strip()
     if all(user.email != EMAIL for user in users.list()):
         users.add(EMAIL, password, "admin", firm_id=firm)
-    if services.runs.unfinished(AGREEMENT, "resync") is None:
-        start_resync(services, AGREEMENT, ResyncOptions())
+    if services.runs.unfinished(agreement, "resync") is None:
+        start_resync(services, agreement, ResyncOptions())
     return password, secret
 
 
@@ -146,7 +168,7 @@ def _tell_stand_in(economic: str, hooks: str, per_second: float) -> None:
 
 
 def _call(address: str, method: str, path: str, body: object = None) -> bytes:
-    request = urllib.request.Request(  # noqa: S310 - loopback only
+    request = urllib.request.Request(
         f"http://{address}{path}",
         data=None if body is None else json.dumps(body).encode(),
         method=method,

@@ -90,11 +90,15 @@ def scheduler() -> None:
 
 
 @click.command()
-def up() -> None:
+@click.option("--demo-agreement", is_flag=True, help="use e-conomic's public, read-only demo agreement")
+def up(demo_agreement: bool) -> None:
     """Run everything in one process (SQLite), against the real e-conomic."""
     logs.set_up("up")
-    current = settings.load()
-    run_embedded(current)
+    if demo_agreement:
+        from cli.demo import set_up_demo_agreement
+
+        set_up_demo_agreement(settings.load().listen)
+    run_embedded(settings.load())
 
 
 @click.command(context_settings={"ignore_unknown_options": True})

@@ -74,7 +74,7 @@ class Intake:
     def _to_store(self, batch: list[NewHint]) -> None:
         for (agreement, kind), ids in self._store.write(batch).items():
             self._wake_ups.note(agreement, Kind(kind), ids)
-        INTAKE_EVENTS.labels("inbox").inc(len(batch))
+        _accepted("inbox", batch)
 
     def _to_fallback(self, batch: list[NewHint], away: StoreAway) -> None:
         if self._fallback is None:
@@ -83,4 +83,15 @@ class Intake:
             self._fallback.write(batch)
         except StoreAway as error:
             raise NotStored(f"the database is away ({away}), and so is the broker ({error})") from error
-        INTAKE_EVENTS.labels("queue").inc(len(batch))
+        _accepted("queue", batch)
+
+
+def _accepted(store: str, batch: Sequence[NewHint]) -> None:
+    """One line for a whole commit: the trace from a sender's correlation id to its row begins here."""
+    INTAKE_EVENTS.labels(store).inc(len(batch))
+    log.info(
+        "webhook.accepted",
+        store=store,
+        agreements=sorted({hint.agreement for hint in batch})[:20],
+        correlation_ids=[hint.correlation_id for hint in batch[:100]],
+    )
