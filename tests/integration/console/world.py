@@ -9,7 +9,9 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 from typing import Any
+from unittest.mock import patch
 
 import sqlalchemy as sa
 from argon2 import PasswordHasher
@@ -111,7 +113,7 @@ class Browser:
         self.headers = {"Accept-Language": language}
 
     def get(self, path: str, **options: Any) -> TestResponse:
-        return self.client.get(path, headers=self.headers, **options)
+        return self.client.get(path, headers=self.headers, buffered=True, **options)
 
     def post(self, path: str, token: str | None = None, **form: str) -> TestResponse:
         token = self.token() if token is None else token
@@ -130,7 +132,9 @@ def make_app(services: FakeServices) -> Flask:
     app = Flask("debitor", static_folder=None)
     app.add_url_rule("/api/v1/ping", view_func=lambda: {"pong": True}, methods=["POST"])
     app.config["TESTING"] = True
-    console.register(app, services)
+    # A hash that costs nothing: the real one takes longer than all the rest of a test.
+    with patch("console.Users", partial(Users, hasher=QUICK)):
+        console.register(app, services)
     return app
 
 
