@@ -1,0 +1,1 @@
+"""What tests share: real services, databases, processes, the stand-in e-conomic, a network that can fail."""

@@ -1,0 +1,119 @@
+"""A network that can fail: a TCP proxy on loopback, and free ports."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from collections.abc import Iterator
+
+
+def free_port() -> int:
+    """A port nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Proxy:
+    """Passes connections on to a server, until it is told to refuse or to freeze."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._target = (host, port)
+        self._flows = threading.Event()
+        self._flows.set()
+        self._open: set[socket.socket] = set()
+        self._lock = threading.Lock()
+        self._listener: socket.socket | None = None
+        self.port = free_port()
+        self._listen()
+
+    def refuse(self) -> None:
+        """Nobody listens any more, and what is connected breaks: the server has stopped."""
+        listener, self._listener = self._listener, None
+        if listener is not None:
+            with contextlib.suppress(OSError):
+                listener.shutdown(socket.SHUT_RDWR)
+            listener.close()
+        self.sever()
+
+    def sever(self) -> None:
+        """Break what is connected; new connections are taken."""
+        with self._lock:
+            connections = list(self._open)
+        for connection in connections:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+    def freeze(self) -> None:
+        """Connections are taken and stay open, but nothing passes: no answer and no refusal."""
+        self._flows.clear()
+
+    def restore(self) -> None:
+        """As if nothing had been; what was sent into the ice arrives now."""
+        self._flows.set()
+        if self._listener is None:
+            self._listen()
+
+    def close(self) -> None:
+        self.refuse()
+        self._flows.set()
+
+    def _listen(self) -> None:
+        listener = socket.socket()
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", self.port))
+        listener.listen(128)
+        self._listener = listener
+        threading.Thread(target=self._accept, args=(listener,), name="proxy", daemon=True).start()
+
+    def _accept(self, listener: socket.socket) -> None:
+        while True:
+            try:
+                client, _ = listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(client,), name="proxy", daemon=True).start()
+
+    def _serve(self, client: socket.socket) -> None:
+        with self._lock:
+            self._open.add(client)
+        self._flows.wait()
+        try:
+            server = socket.create_connection(self._target, timeout=5)
+        except OSError:
+            self._drop(client)
+            return
+        server.settimeout(None)
+        with self._lock:
+            self._open.add(server)
+        back = threading.Thread(target=self._pump, args=(server, client), name="proxy", daemon=True)
+        back.start()
+        self._pump(client, server)
+        back.join()
+        self._drop(client, server)
+
+    def _pump(self, source: socket.socket, sink: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65_536):
+                self._flows.wait()
+                sink.sendall(data)
+        for end in (source, sink):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def _drop(self, *connections: socket.socket) -> None:
+        with self._lock:
+            self._open.difference_update(connections)
+        for connection in connections:
+            connection.close()
+
+
+@contextlib.contextmanager
+def proxied(host: str, port: int) -> Iterator[Proxy]:
+    """A proxy that is closed at the end."""
+    proxy = Proxy(host, port)
+    try:
+        yield proxy
+    finally:
+        proxy.close()
