@@ -166,7 +166,7 @@ class InvoiceRows:
             ),
             {"agreement": self._agreement, "numbers": self._sql.numbers(debtor_numbers)},
         )
-        return dict(row._tuple() for row in rows)
+        return {row.number: row.id for row in rows}
 
     def write_lines(
         self, lines: Mapping[int, Sequence[Line]], states: Mapping[int, LinesState], stamps: Mapping[int, int]
