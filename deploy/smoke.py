@@ -123,9 +123,7 @@ def check() -> int:
         ROW_S,
     )
     row_ms = (time.monotonic() - started) * 1000
-    print(
-        f"smoke: agreement {agreement}: {status} after {accepted_ms:.0f} ms, row of debtor {number} after {row_ms:.0f} ms"
-    )
+    print(f"smoke: {status} after {accepted_ms:.0f} ms, the row of debtor {number} after {row_ms:.0f} ms")
     database.close()
     return 0
 

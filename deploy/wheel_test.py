@@ -36,7 +36,7 @@ def main(wheel: Path) -> None:
 def files_in_repository() -> set[str]:
     """Every file of the product's packages that git knows."""
     listed = subprocess.run(["git", "ls-files", *PACKAGES], cwd=ROOT, check=True, capture_output=True, text=True)
-    return set(listed.stdout.split())
+    return {name for name in listed.stdout.split() if not name.endswith(".md")}
 
 
 def run(folder: str, *command: str | Path) -> None:
