@@ -56,8 +56,11 @@ class BulkLineRecord(Wire):
 
 
 def bulk_line(record: BulkLineRecord) -> Line:
+    """A text line has zeros or nulls here and nothing at all in REST: it becomes the same line from either."""
     r = record
     position = r.number if r.user_interface_number is None else r.user_interface_number
+    if not (r.product_number or r.quantity or r.unit_net_price or r.total_net_amount):
+        return Line(r.document_id, r.number, position, description=r.description)
     return Line(
         r.document_id, r.number, position, r.product_number, r.description, amount(r.quantity), r.unit_number,
         amount(r.unit_net_price), amount(r.unit_cost_price), amount(r.discount_percentage), amount(r.vat_rate),
@@ -69,8 +72,11 @@ def rest_line(record: RestLineRecord) -> Line:
     """Without the invoice's number; number and position are 0 where e-conomic gave none."""
     r = record
     number = r.line_number or r.sort_key or 0
+    product = r.product.product_number if r.product else None
+    if not (product or r.quantity or r.unit_net_price or r.total_net_amount):
+        return Line(0, number, r.sort_key or number, description=r.description)
     return Line(
-        0, number, r.sort_key or number, r.product.product_number if r.product else None, r.description,
+        0, number, r.sort_key or number, product, r.description,
         amount(r.quantity), referred(r.unit), amount(r.unit_net_price), amount(r.unit_cost_price),
         amount(r.discount_percentage), amount(r.vat_rate), amount(r.vat_amount), amount(r.total_net_amount),
     )  # fmt: skip

@@ -197,6 +197,17 @@ def test_bulk_text_line() -> None:
     assert agreement(Answers(page)).lines_page(None).items == [Line(7, 3, 3)]
 
 
+def test_text_line_is_the_same_from_both_hosts() -> None:
+    """One host says 0 or null where the other says nothing; the stored line must not change with its source."""
+    zeros = lines_page([line(7, 2, description="Vedr. anlæg 4, maj", quantity=0, unitNetPrice=0.0, totalNetAmount=0.0)])
+    body = edited(EUR, lines=[{"lineNumber": 2, "description": "Vedr. anlæg 4, maj", "totalNetAmount": 0.0}])
+
+    bulk, single = agreement(Answers(zeros)).lines_page(None).items, read(body, 20417).lines
+
+    assert bulk == [Line(7, 2, 2, description="Vedr. anlæg 4, maj")]
+    assert lines_fingerprint(bulk) == lines_fingerprint(single)
+
+
 @pytest.mark.parametrize("end", [b'{"items":[]}', b'{"items":[],"cursor":null}', b'{"items":[],"cursor":""}'])
 def test_end_of_the_lines(end: bytes) -> None:
     """No cursor is the end, however it is written."""
