@@ -74,7 +74,7 @@ class Calls:
         self._http = httpx.Client(
             transport=transport,
             limits=_LIMITS,
-            timeout=httpx.Timeout(timeout_s, connect=min(timeout_s, 5.0)),
+            timeout=httpx.Timeout(timeout_s, connect=min(timeout_s, 5.0), pool=min(timeout_s, 5.0)),
             headers={"Accept": "application/json", "Content-Type": "application/json", "User-Agent": "debitor"},
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # agreements share nothing but the pool
         )

@@ -127,10 +127,10 @@ def test_newer_validation_body() -> None:
     )
 
 
-@pytest.mark.parametrize("errors", [None, [], {}, "", 7, True, [None, 7], {"a": None}, [[]]])
-def test_errors_of_no_use(errors: Any) -> None:
+@pytest.mark.parametrize("errors", ["null", "[]", "{}", '""', "7", "true", "[null,7]", '{"a":null}', "[[]]"])
+def test_errors_of_no_use(errors: str) -> None:
     """An empty or odd `errors` leaves the message."""
-    assert explain(json.dumps({"message": "No.", "errors": errors}).encode()) == "No."
+    assert explain(b'{"message":"No.","errors":%s}' % errors.encode()) == "No."
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>no</html>", b"[]", b"null", b"{", b'"text"', b"\xff", b"[" * 100_000])

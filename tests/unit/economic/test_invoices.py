@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 from decimal import Decimal
-from typing import Any
 
 import httpx
+import msgspec
 import pytest
 
 from domain.errors import PermanentError, Unavailable
@@ -127,28 +127,29 @@ def test_views_lack_two_columns() -> None:
 
 
 @pytest.mark.parametrize(
-    "changes",
+    ("name", "text"),
     [
-        {"customer": {}},
-        {"customer": None},
-        {"customer": {"customerNumber": 0}},
-        {"date": "yesterday"},
-        {"currency": None},
-        {"netAmount": "NaN"},
-        {"grossAmount": "1e40"},
-        {"remainder": None},
+        ("customer", "{}"),
+        ("customer", "null"),
+        ("customer", '{"customerNumber":0}'),
+        ("date", '"yesterday"'),
+        ("currency", "null"),
+        ("netAmount", '"NaN"'),
+        ("grossAmount", "1e40"),
+        ("remainder", "null"),
     ],
 )
-def test_header_without_its_money_is_unreadable(changes: dict[str, Any]) -> None:
+def test_header_without_its_money_is_unreadable(name: str, text: str) -> None:
     """Without debtor, date, currency or an amount an invoice says nothing; its neighbour is read."""
-    page = listed([edited(SPARSE, "lines"), edited(EUR, "lines", **changes)])
+    broken = edited(EUR, **{name: msgspec.Raw(text.encode())})
+    page = listed([edited(SPARSE, "lines"), edited(broken, "lines")])
 
     answer = agreement(Answers(page)).invoices_after(0)
 
     assert [item.number for item in answer.items] == [31]
     assert [bad.number for bad in answer.unreadable] == [20417]
     with pytest.raises(PermanentError):
-        read(edited(EUR, **changes), 20417)
+        read(broken, 20417)
 
 
 def test_debtor_by_link() -> None:
@@ -250,8 +251,8 @@ def test_invoice_with_an_unreadable_line_has_none() -> None:
     assert [bad.number for bad in api.lines_page(None).unreadable] == [7, None]
 
 
-@pytest.mark.parametrize("cursors", [["a"], ["a", "b", "a"]])
-def test_cursor_that_repeats(cursors: list[str]) -> None:
+@pytest.mark.parametrize("cursors", ["a", "aba"])
+def test_cursor_that_repeats(cursors: str) -> None:
     """A cursor that comes again never ends; that is trouble, not a loop."""
     answers = Answers(*(lines_page([], cursor=cursor) for cursor in cursors))
 

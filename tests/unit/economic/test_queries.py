@@ -37,9 +37,9 @@ def asked(body: bytes, method: str, *args: object, **kwargs: object) -> str:
     ("method", "args", "url"),
     [
         ("debtors_after", (4711,), "customers?filter=customerNumber$gt:4711&sort=customerNumber"),
-        ("debtors", ([3, 1],), "customers?filter=customerNumber$in:%5B1,3%5D&sort=customerNumber"),
+        ("debtors", ((3, 1),), "customers?filter=customerNumber$in:%5B1,3%5D&sort=customerNumber"),
         ("invoices_after", (0,), "invoices/booked?filter=bookedInvoiceNumber$gt:0&sort=bookedInvoiceNumber"),
-        ("invoices", ([5],), "invoices/booked?filter=bookedInvoiceNumber$in:%5B5%5D&sort=bookedInvoiceNumber"),
+        ("invoices", ((5,),), "invoices/booked?filter=bookedInvoiceNumber$in:%5B5%5D&sort=bookedInvoiceNumber"),
         ("unpaid_after", (7,), "invoices/unpaid?filter=bookedInvoiceNumber$gt:7&sort=bookedInvoiceNumber"),
     ],
 )
