@@ -14,15 +14,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, make_url
-from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from domain.errors import Unavailable
 from infra.database.dialect import Sql
 
 CONNECT_TIMEOUT_S = 3
 SQLITE_BUSY_MS = 5_000
+
+_DRIVERS_OWN = (psycopg.OperationalError, psycopg.InterfaceError, sqlite3.OperationalError)
+"""What bulk statements raise, which go past SQLAlchemy (`bulk`)."""
 
 
 class DatabaseAway(Unavailable):
@@ -72,7 +76,7 @@ def _translated() -> Iterator[None]:
     """What the surroundings did becomes DatabaseAway; programming errors stay what they are."""
     try:
         yield
-    except (OperationalError, sa.exc.TimeoutError) as error:
+    except (OperationalError, sa.exc.TimeoutError, *_DRIVERS_OWN) as error:
         raise DatabaseAway(f"the database does not answer: {_first_line(error)}") from error
     except DBAPIError as error:
         if error.connection_invalidated:
@@ -80,7 +84,7 @@ def _translated() -> Iterator[None]:
         raise
 
 
-def _first_line(error: SQLAlchemyError) -> str:
+def _first_line(error: Exception) -> str:
     text = str(getattr(error, "orig", None) or error).strip()
     return text.splitlines()[0][:200] if text else type(error).__name__
 
