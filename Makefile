@@ -33,7 +33,7 @@ format: venv ## format the code
 types: venv ## check types
 	@$(BIN)/mypy
 
-smoke: product ## one webhook in, wait for its row, in a demo of its own (ARGS=--running: in the one that runs here)
+smoke: product ## one webhook in, wait for its row, in a demo of its own (ARGS=--demo: in the one that runs here)
 	@$(BIN)/python deploy/smoke.py $(ARGS)
 
 bench: $(BENCHMARKS:%=bench-%) ## run all benchmarks (BENCH_SCALE=0.1 shrinks them)

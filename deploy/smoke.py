@@ -1,7 +1,8 @@
 """
 One webhook in, wait for its row: `make smoke`.
 
-Starts a demo of its own in a temporary folder, or with `--running` uses the Debitor that runs on the settings here.
+Starts a demo of its own in a temporary folder. `--demo` uses the demo that runs here, `--running` the Debitor that runs
+on the settings here.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from typing import TypeVar
 
 import sqlalchemy as sa
 
+from cli.demo import FOLDER
 from infra import settings
 from infra.database.agreements import Agreements
 from infra.database.engine import Database
@@ -37,7 +39,11 @@ def main() -> int:
     """Returns 0 when the webhook's debtor was read anew."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--running", action="store_true", help="use the Debitor that runs on the settings here")
-    if parser.parse_args().running:
+    parser.add_argument("--demo", action="store_true", help="use the demo that runs here")
+    options = parser.parse_args()
+    if options.running or options.demo:
+        if options.demo:
+            use_demo(os.environ.get("DEBITOR_LISTEN", "127.0.0.1:8000"))
         return check()
     with demo():
         return check()
@@ -53,8 +59,6 @@ def demo() -> Iterator[None]:
         for name in [name for name in os.environ if name.startswith("DEBITOR_")]:
             del os.environ[name]
         os.environ["DEBITOR_LISTEN"] = listen
-        os.environ["DEBITOR_PUBLIC_URL"] = f"http://{listen}"
-        os.environ["DEBITOR_DATABASE_URL"] = f"sqlite:///{folder}/var/debitor.db"
         here = Path.cwd()
         os.chdir(folder)
         log = Path(folder, "log")
@@ -70,6 +74,7 @@ def demo() -> Iterator[None]:
             wait_for("the demo to start", lambda: process.poll() is not None or is_ready(listen), START_S)
             if process.poll() is not None:
                 raise TimeoutError("the demo ended")
+            use_demo(listen)
             yield
         except TimeoutError as error:
             sys.exit(f"smoke: {error}\n{log.read_text(errors='replace')[-3000:]}")
@@ -81,6 +86,13 @@ def demo() -> Iterator[None]:
                 except subprocess.TimeoutExpired:
                     os.killpg(process.pid, signal.SIGKILL)
             os.chdir(here)
+
+
+def use_demo(listen: str) -> None:
+    """The settings that `debitor demo` makes for itself, for this process."""
+    os.environ["DEBITOR_LISTEN"] = listen
+    os.environ["DEBITOR_DATABASE_URL"] = f"sqlite:///{FOLDER.resolve()}/debitor.db"
+    os.environ["DEBITOR_SECRET_KEY"] = settings.stored_key(FOLDER)
 
 
 def check() -> int:
