@@ -12,8 +12,10 @@ import sys
 import tempfile
 
 import click
+import structlog
 from granian import Granian
 from granian.constants import Interfaces
+from granian.log import LogLevels
 
 from cli import lock
 from domain.errors import ConfigurationError
@@ -21,6 +23,8 @@ from infra import logs, settings
 from infra.database import schema
 from infra.database.engine import Database
 from infra.settings import Settings, listen_address
+
+log = structlog.get_logger()
 
 THREADS = 8
 STOP_S = 10
@@ -130,6 +134,7 @@ def run_embedded(current: Settings) -> None:
 def run_server(target: str, listen: str, processes: int) -> None:
     """Granian, WSGI, until SIGINT or SIGTERM; a worker that dies is started again."""
     host, port = listen_address(listen)
+    log.info("web.listening", address=listen, processes=processes)
     Granian(
         target,
         factory=True,
@@ -141,7 +146,7 @@ def run_server(target: str, listen: str, processes: int) -> None:
         backlog=2048,
         backpressure=512,
         websockets=False,
-        log_enabled=True,
+        log_level=LogLevels.error,  # its own start-up lines say nothing that ours do not
         log_access=False,
         respawn_failed_workers=True,
         respawn_interval=0.5,
