@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -124,8 +125,8 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
 
 def prepare_sqlite(connection: sqlite3.Connection) -> None:
     """The durability and speed every connection of ours has."""
+    _keep_a_log(connection)
     for pragma in (
-        "journal_mode=WAL",
         "synchronous=FULL",
         "foreign_keys=ON",
         f"busy_timeout={SQLITE_BUSY_MS}",
@@ -133,6 +134,20 @@ def prepare_sqlite(connection: sqlite3.Connection) -> None:
         "cache_size=-32000",
     ):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _keep_a_log(connection: sqlite3.Connection) -> None:
+    """The first to open a file switches it to WAL; SQLite refuses whoever tries in that moment instead of waiting."""
+    deadline = time.monotonic() + SQLITE_BUSY_MS / 1000
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+        else:
+            return
 
 
 def _begin_sqlite(connection: Connection) -> None:
