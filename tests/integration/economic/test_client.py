@@ -89,6 +89,9 @@ def test_invoices_agree_with_their_lines(api: AccountingApi, stand_in: StandIn) 
     some = [header.number for header in headers[:200]]
     assert api.lines(some) == sorted(line for number in some for line in lines[number])
     assert api.invoices(some).items == headers[:200]
+    dates = sorted(header.date for header in headers)
+    recent = api.invoices_after(0, since=dates[600])
+    assert recent.items == [header for header in headers if header.date >= dates[600]][:1_000]
     for header in headers[:20]:
         single = api.invoice(header.number)
         assert single is not None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import httpx
 import pytest
 from hypothesis import given
@@ -46,6 +48,13 @@ def asked(body: bytes, method: str, *args: object, **kwargs: object) -> str:
 def test_rest_lists(method: str, args: tuple[object, ...], url: str) -> None:
     """Lists are walked by key, sorted, in pages of 1,000, and never by offset."""
     assert asked(EMPTY, method, *args) == f"http://rest.example/{url}&pagesize=1000"
+
+
+def test_invoices_since_a_date() -> None:
+    """A walk may be limited to a date and later ones, still by key."""
+    url = asked(EMPTY, "invoices_after", 31, since=dt.date(2026, 5, 4))
+
+    assert "?filter=bookedInvoiceNumber$gt:31$and:date$gte:2026-05-04&sort=bookedInvoiceNumber&" in url
 
 
 @pytest.mark.parametrize(
