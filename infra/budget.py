@@ -24,6 +24,7 @@ BLOCK = 10  # calls that bulk work reserves at once
 DAY_RESERVE = 2_000  # calls of the day kept for people and conversions
 BUCKET_RESERVE = 0.10  # of the bucket, likewise
 PAUSE_S = 5.0  # after a 429 that names no time
+DAY_S = 25 * 3_600  # calls are counted by the full hour: those of the first minutes of an hour must last as long
 LOW = 0.5  # a bucket fuller than this needs no bookkeeping
 
 
@@ -88,7 +89,7 @@ class SharedBudget:
                 "SELECT COALESCE(sum(spent), 0) FROM calls"
                 f" WHERE agreement = :agreement AND hour > {self._sql.after('day')}"
             ),
-            {"agreement": agreement, "day": -86_400},
+            {"agreement": agreement, "day": -DAY_S},
         )
         return int(spent.scalar_one())
 

@@ -43,9 +43,9 @@ def mirror(store: Database) -> list[tuple[int, int, str, bool]]:
 def an_invoice(store: Database, number: int, debtor: int, owner: int | None = None) -> None:
     do(
         store,
-        "INSERT INTO invoice (agreement, number, debtor_number, date, currency, net, vat, gross, remainder, fingerprint,"
-        " lines_state, debtor_id, first_seen_at, changed_at) VALUES (:agreement, :number, :debtor, '2026-05-04', 'DKK',"
-        f" 0, 0, 0, 0, 'x', 'pending', :owner, {store.sql.now}, {store.sql.now})",
+        "INSERT INTO invoice (agreement, number, debtor_number, date, currency, net, vat, gross, remainder,"
+        " fingerprint, lines_state, debtor_id, first_seen_at, changed_at)"
+        f" VALUES (:agreement, :number, :debtor, '2026-05-04', 'DKK', 0, 0, 0, 0, 'x', 'pending', :owner, {store.sql.now}, {store.sql.now})",
         agreement=AGREEMENT,
         number=number,
         debtor=debtor,

@@ -170,13 +170,18 @@ def test_results_and_release_are_one_commit(store: Database, work: WorkRows) -> 
     add_hints(store, 1)
     lease = taken(work)
 
-    with pytest.raises(RuntimeError), LeasedWork(store, lease).transaction() as uow:
-        uow.inbox.handled([hint.id for hint in uow.inbox.outstanding(AGREEMENT, Kind.DEBTORS, 10)])
-        uow.release()
-        raise RuntimeError("cut off")
+    with pytest.raises(RuntimeError, match="cut off"):
+        _cut_off(LeasedWork(store, lease))
 
     assert scalar(store, "SELECT lease_token FROM work WHERE kind = 'debtors'") == lease.token
     assert scalar(store, "SELECT count(*) FROM inbox WHERE handled_at IS NULL") == 1
+
+
+def _cut_off(work: LeasedWork) -> None:
+    with work.transaction() as uow:
+        uow.inbox.handled([hint.id for hint in uow.inbox.outstanding(AGREEMENT, Kind.DEBTORS, 10)])
+        uow.release()
+        raise RuntimeError("cut off")
 
 
 def test_stamps_rise_by_one_for_each(store: Database, work: WorkRows) -> None:
