@@ -47,9 +47,9 @@ def postgresql() -> Iterator[str]:
 @contextmanager
 def rabbitmq() -> Iterator[str]:
     """The URL of a broker; a fresh virtual host of its own where we may make one."""
-    with _found("RabbitMQ", BROKER_URL, _LOCAL_BROKER, _broker_answers, _rabbitmq_container) as url:
-        with _virtual_host(url) as own:
-            yield own
+    found = _found("RabbitMQ", BROKER_URL, _LOCAL_BROKER, _broker_answers, _rabbitmq_container)
+    with found as url, _virtual_host(url) as own:
+        yield own
 
 
 @contextmanager
