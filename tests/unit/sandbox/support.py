@@ -122,6 +122,7 @@ class Receiver:
         self.arrived: list[Arrived] = []
         self.statuses: list[int] = []
         self._server: asyncio.Server | None = None
+        self._writers: list[asyncio.StreamWriter] = []
 
     async def start(self) -> str:
         """Listen; returns the base URL."""
@@ -130,9 +131,11 @@ class Receiver:
         return f"http://{host}:{port}"
 
     async def stop(self) -> None:
-        """Stop listening."""
+        """Stop listening, and hang up: from Python 3.12 on closing waits for the connections."""
         if self._server:
             self._server.close()
+            for writer in self._writers:
+                writer.close()
             await self._server.wait_closed()
 
     @property
@@ -141,6 +144,7 @@ class Receiver:
         return [one.body for one in self.arrived]
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.append(writer)
         try:
             while head := (await reader.readuntil(b"\r\n\r\n")).decode():
                 line, *rest = head.rstrip().split("\r\n")
