@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from pathlib import Path
 
 from sandbox.server import serve
 from sandbox.world import AGREEMENT
@@ -17,6 +18,7 @@ def main() -> int:
     parser.add_argument("--lines-per-invoice", type=int, default=3, metavar="N")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--end-with-parent", action="store_true", help="end when the starting process is gone")
+    parser.add_argument("--keep", type=Path, metavar="FILE", help="keep the books in a file and go on from it")
     options = parser.parse_args()
     try:
         serve(**vars(options))

@@ -10,12 +10,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import NoReturn
 
 from granian.constants import HTTPModes, Interfaces
 from granian.server.embed import Server
 
 from sandbox.app import Sandbox
+from sandbox.keeping import Keeping
 from sandbox.seed import Bulk, fill
 from sandbox.world import AGREEMENT, World
 
@@ -48,12 +50,14 @@ def serve(
     lines_per_invoice: int = 3,
     seed: int = 1,
     end_with_parent: bool = False,
+    keep: Path | None = None,
 ) -> NoReturn:
     """
     Serve until SIGTERM or SIGINT, then end the process with 0.
 
     Args:
         end_with_parent: also end when the process that started this one is gone.
+        keep: a file the default agreement's books are kept in; once it is there it counts, not the numbers above.
 
     Raises:
         ValueError: the address is not a loopback address.
@@ -63,7 +67,10 @@ def serve(
     _check_free(host, port)
     parent = os.getppid() if end_with_parent else None
     app = build(agreement, debtors=debtors, invoices=invoices, lines_per_invoice=lines_per_invoice, seed=seed)
-    asyncio.run(_serve(app, host, port, parent))
+    keeping = Keeping(app.world, keep) if keep is not None else None
+    if keeping is not None:
+        keeping.load()
+    asyncio.run(_serve(app, host, port, parent, keeping))
     # Granian's threads may still want the interpreter while it finalises, which ends in a
     # Rust panic on stderr about once in five stops. Nothing here needs finalising.
     sys.stdout.flush()
@@ -78,7 +85,7 @@ def _check_free(host: str, port: int) -> None:
         probe.bind((host, port))
 
 
-async def _serve(app: Sandbox, host: str, port: int, parent: int | None) -> None:
+async def _serve(app: Sandbox, host: str, port: int, parent: int | None, keeping: Keeping | None) -> None:
     loop = asyncio.get_running_loop()
     server = Server(
         app,
@@ -96,10 +103,15 @@ async def _serve(app: Sandbox, host: str, port: int, parent: int | None) -> None
             loop.add_signal_handler(number, server.stop)
     if parent is not None:
         watch_parent(parent, lambda: loop.call_soon_threadsafe(server.stop))
-    announcement = asyncio.create_task(_announce(host, port))
+    beside = [asyncio.create_task(_announce(host, port))]
+    if keeping is not None:
+        beside.append(asyncio.create_task(keeping.run()))
     await server.serve()
-    announcement.cancel()
+    for task in beside:
+        task.cancel()
     app.life.stop()
+    if keeping is not None:
+        keeping.save()
     app.world.delivery.forget()
 
 
