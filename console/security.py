@@ -21,6 +21,8 @@ OPEN_ENDPOINTS = frozenset({"console.login", "console.check_password", "console.
 """Everything else needs a signed-in person."""
 
 SESSION_S = 12 * 3600
+"""A working day: whoever signed in in the morning is not asked again."""
+
 _MACHINES = ("/api/", "/webhooks/", "/health/", "/metrics")
 _SOURCE = re.compile(r"'self'|(https?://)?[A-Za-z0-9*.\-]+(:[0-9*]+)?")
 
@@ -35,6 +37,7 @@ def configure(app: Flask, pages: Blueprint, settings: Settings, keys: Sequence[s
         SESSION_COOKIE_SAMESITE="Lax",
         SESSION_COOKIE_SECURE=settings.secure_cookies,
         PERMANENT_SESSION_LIFETIME=SESSION_S,
+        SESSION_REFRESH_EACH_REQUEST=False,  # a page that refreshes itself must not keep its session for ever
         WTF_CSRF_CHECK_DEFAULT=False,  # the guard below checks; the app's other routes are not its business
         WTF_CSRF_TIME_LIMIT=None,  # a token lives as long as its session, so a page left open still works
     )

@@ -98,14 +98,13 @@ class Users:
         Raises:
             UserError: no usable address, a short password, an unknown role, or the address is taken.
         """
-        firm = self.ensure_firm() if firm_id is None else firm_id
         row = {
-            "firm_id": firm,
             "email": _address(email),
-            "password_hash": self._hasher.hash(_password(password)),
             "role": _role(role).value,
+            "password_hash": self._hasher.hash(_password(password)),
             "session_salt": secrets.token_hex(16),
             "created_at": dt.datetime.now(dt.UTC),
+            "firm_id": self.ensure_firm() if firm_id is None else firm_id,
         }
         try:
             with self._database.write() as connection:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -130,12 +131,13 @@ def debtors(
     page = sa.select(*columns_of(_debtor, DebtorRow)).where(here).order_by(*order).limit(PAGE + 1)
     for term in terms(query):
         page = page.where(_matches(connection, term))
+    last: Sequence[Any] | None = ("", 0) if by_name else (0, 0)
     if after is not None:
         last = connection.execute(sa.select(*order).where(_debtor.c.id == after, here)).first()
-        if last is None:
-            return DebtorPage([])
-        # Said twice, because SQLite uses an index on an expression for the first form only.
-        page = page.where(order[0] >= last[0], sa.or_(order[0] > last[0], _debtor.c.id > last[1]))
+    if last is None:
+        return DebtorPage([])
+    # Said even for the first page, and in this form: it makes SQLite walk the index that has the order.
+    page = page.where(order[0] >= last[0], sa.or_(order[0] > last[0], _debtor.c.id > last[1]))
     rows = [DebtorRow._make(row) for row in connection.execute(page)]
     return DebtorPage(rows[:PAGE], cursor=rows[PAGE - 1].id if len(rows) > PAGE else None)
 

@@ -89,18 +89,30 @@ class Failure(NamedTuple):
 def work_states(connection: Connection, agreements: Collection[int]) -> list[WorkState]:
     """Every kind of work of these agreements, with its outstanding events, sorted by agreement and kind."""
     now = sa.func.now() if connection.dialect.name == "postgresql" else sa.func.strftime("%Y-%m-%dT%H:%M:%fZ", "now")
-    waiting = (
-        _inbox.c.handled_at.is_(None) & (_inbox.c.agreement == _work.c.agreement) & (_inbox.c.kind == _work.c.kind)
-    )
-    outstanding = sa.select(sa.func.count()).where(waiting).scalar_subquery()
-    oldest = sa.select(_inbox.c.received_at).where(waiting).order_by(_inbox.c.id).limit(1).scalar_subquery()
     held = sa.and_(_work.c.lease_token.is_not(None), _work.c.lease_until > now)
+    query = sa.select(*columns_of(_work, WorkState), held).where(_work.c.agreement.in_(agreements))
+    waiting = _outstanding(connection, agreements)
+    states = []
+    for row in connection.execute(query.order_by(_work.c.agreement, _work.c.kind)):
+        count, oldest_at = waiting.get((row.agreement, row.kind), (0, None))
+        states.append(WorkState._make((*row[:-1], bool(row[-1]), count, oldest_at)))
+    return states
+
+
+def _outstanding(
+    connection: Connection, agreements: Collection[int]
+) -> dict[tuple[int, str], tuple[int, dt.datetime | None]]:
+    """Unhandled events per agreement and kind, and when the oldest came; counted inside the partial index."""
+    keys = (_inbox.c.agreement, _inbox.c.kind)
     query = (
-        sa.select(*columns_of(_work, WorkState), held, outstanding, oldest)
-        .where(_work.c.agreement.in_(agreements))
-        .order_by(_work.c.agreement, _work.c.kind)
+        sa.select(*keys, sa.func.count(), sa.func.min(_inbox.c.id))
+        .where(_inbox.c.handled_at.is_(None), _inbox.c.agreement.in_(agreements))
+        .group_by(*keys)
     )
-    return [WorkState._make(row)._replace(working=bool(row[8])) for row in connection.execute(query)]
+    counted = connection.execute(query).all()
+    oldest = sa.select(_inbox.c.id, _inbox.c.received_at).where(_inbox.c.id.in_([row[3] for row in counted]))
+    received = {row.id: row.received_at for row in connection.execute(oldest)}
+    return {(row[0], row[1]): (row[2], received.get(row[3])) for row in counted}
 
 
 def trouble(connection: Connection, agreement: int) -> Trouble | None:

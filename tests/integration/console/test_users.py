@@ -196,12 +196,12 @@ def test_revoked_token_is_refused_and_stays_listed(tokens: ApiTokens) -> None:
 @pytest.mark.parametrize(
     ("name", "scopes", "problem"),
     [
-        ("", ["operations"], "needs a name"),
-        ("crm", [], "at least one scope"),
-        ("crm", ["operations", "everything"], "everything is no scope"),
+        ("", ("operations",), "needs a name"),
+        ("crm", (), "at least one scope"),
+        ("crm", ("operations", "everything"), "everything is no scope"),
     ],
 )
-def test_unusable_tokens_are_refused(tokens: ApiTokens, name: str, scopes: list[str], problem: str) -> None:
+def test_unusable_tokens_are_refused(tokens: ApiTokens, name: str, scopes: tuple[str, ...], problem: str) -> None:
     """The message names what is missing or unknown."""
     with pytest.raises(UserError, match=problem):
         tokens.create(name, scopes)

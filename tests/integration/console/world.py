@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import datetime as dt
 import secrets
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import partial
@@ -140,11 +139,3 @@ def make_app(services: FakeServices) -> Flask:
 
 def services_for(database: Database, **settings: Any) -> FakeServices:
     return FakeServices(Settings(database_url=database.url, **settings), [secrets.token_hex(16)], database)
-
-
-def emptied(database: Database) -> Sequence[str]:
-    """Delete every row; returns the tables."""
-    with database.write() as connection:
-        for table in reversed(tables.metadata.sorted_tables):
-            connection.execute(table.delete())
-    return [table.name for table in tables.metadata.sorted_tables]

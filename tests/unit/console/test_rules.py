@@ -53,21 +53,22 @@ def test_search_words() -> None:
     assert terms("\0") == []
 
 
+IDLE = WorkState(1, "debtors", None, None, None, None, 0, None, False, 0, None)
+
+
 @pytest.mark.parametrize(
-    ("changes", "paused", "state"),
+    ("row", "paused", "state"),
     [
-        ({}, False, "idle"),
-        ({"outstanding": 3}, False, "outstanding"),
-        ({"outstanding": 3, "working": True}, False, "working"),
-        ({"outstanding": 3, "working": True, "reason": "unavailable"}, False, "waiting"),
-        ({"reason": "unavailable"}, True, "paused"),
+        (IDLE, False, "idle"),
+        (IDLE._replace(outstanding=3), False, "outstanding"),
+        (IDLE._replace(outstanding=3, working=True), False, "working"),
+        (IDLE._replace(outstanding=3, working=True, reason="unavailable"), False, "waiting"),
+        (IDLE._replace(reason="unavailable"), True, "paused"),
     ],
 )
-def test_state_of_work(changes: dict[str, object], paused: bool, state: str) -> None:
+def test_state_of_work(row: WorkState, paused: bool, state: str) -> None:
     """One word says what a kind of work does; what holds it back most wins."""
-    row = WorkState(1, "debtors", None, None, None, None, 0, None, False, 0, None)
-
-    assert state_of(row._replace(**changes), paused=paused) == state  # type: ignore[arg-type]
+    assert state_of(row, paused=paused) == state
 
 
 @pytest.mark.parametrize("source", ["https://crm.example; script-src *", "crm example", "javascript:"])
