@@ -1,5 +1,5 @@
 """
-Health at a glance: what waits and why, what came in, what failed.
+Health at a glance: what waits and why, what came in, what runs.
 """
 
 from __future__ import annotations
@@ -7,7 +7,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import NamedTuple
 
-from flask import Blueprint, render_template, request
+from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
 
 from console.language import gettext, marked
@@ -43,6 +43,9 @@ REASONS = {
     "service_gone": marked("A service of e-conomic was retired"),
     "unusable": marked("The event names nothing usable"),
     "unreadable": marked("e-conomic's answer cannot be read"),
+    "not_found": marked("e-conomic does not know it"),
+    "renumber_conflict": marked("Its new number belongs to another firm"),
+    "deletion_guard": marked("Many deletions at once"),
     "bug": marked("An error in Debitor"),
 }
 SUBJECTS = {
@@ -50,6 +53,8 @@ SUBJECTS = {
     "invoice": marked("Invoice"),
     "hook": marked("Webhook"),
     "run": marked("Run"),
+    "deletions": marked("Deletions"),
+    "lines": marked("Invoice lines"),
 }
 STATES = {
     "queued": marked("queued"),
@@ -78,7 +83,7 @@ class Health(NamedTuple):
 
 
 def add_routes(pages: Blueprint, services: ConsoleServices) -> None:
-    """`/status` and `/failures`, over all of the reader's agreements."""
+    """`/status`, over all of the reader's agreements."""
     database = services.database
 
     @pages.get("/status")
@@ -104,22 +109,6 @@ def add_routes(pages: Blueprint, services: ConsoleServices) -> None:
             for agreement in mine
         ]
         return render_template("console/status.html", health=health, day_calls=DAY_CALLS)
-
-    @pages.get("/failures")
-    def failures() -> ResponseReturnValue:
-        """The open failures, newest first; `?agreement=` shows one agreement's."""
-        with database.read() as connection:
-            mine = views_debtors.agreements(connection, reader().firm_id)
-            wanted = request.args.get("agreement", "")
-            shown = [agreement for agreement in mine if str(agreement.number) == wanted] or mine
-            found = views_status.open_failures(connection, [agreement.number for agreement in shown])
-        return render_template(
-            "console/failures.html",
-            agreements=mine,
-            shown=shown[0].number if len(shown) == 1 and len(mine) > 1 else None,
-            failures=found,
-            most=views_status.MOST_FAILURES,
-        )
 
     @pages.app_template_filter("words")
     def words(value: str, kind: str) -> str:

@@ -5,7 +5,7 @@ What the status pages show: what waits and why, what came in, what failed, what 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -19,7 +19,6 @@ RECENT_EVENTS = 20_000
 """How far back the last event of a source is looked for: by key, so a busy inbox costs no more than a quiet one."""
 
 LAST_RUNS = 10
-MOST_FAILURES = 200
 
 _inbox, _work, _calls, _run, _failure = tables.inbox, tables.work, tables.calls, tables.run, tables.failure
 
@@ -68,22 +67,6 @@ class Run(NamedTuple):
     created_at: dt.datetime
     started_at: dt.datetime | None
     finished_at: dt.datetime | None
-
-
-class Failure(NamedTuple):
-    """One thing a person must look at."""
-
-    id: int
-    agreement: int
-    subject_kind: str
-    subject: str
-    reason: str
-    message: str
-    advice: str
-    detail: str | None
-    times: int
-    first_seen_at: dt.datetime
-    last_seen_at: dt.datetime
 
 
 def work_states(connection: Connection, agreements: Collection[int]) -> list[WorkState]:
@@ -154,19 +137,6 @@ def runs(connection: Connection, agreements: Collection[int]) -> list[Run]:
     ended = sa.select(*columns).where(mine, _run.c.state.in_(("done", "failed", "cancelled")))
     ended = ended.order_by(_run.c.id.desc()).limit(LAST_RUNS)
     return [Run._make(row) for query in (unfinished, ended) for row in connection.execute(query)]
-
-
-def open_failures(
-    connection: Connection, agreements: Collection[int], *, after: int | None = None
-) -> Sequence[Failure]:
-    """At most MOST_FAILURES open failures, newest first; `after` is the id of the last one of the page before."""
-    query = sa.select(*columns_of(_failure, Failure)).where(
-        _failure.c.agreement.in_(agreements), _failure.c.state == "open"
-    )
-    if after is not None:
-        query = query.where(_failure.c.id < after)
-    query = query.order_by(_failure.c.id.desc()).limit(MOST_FAILURES)
-    return [Failure._make(row) for row in connection.execute(query)]
 
 
 def count_open_failures(connection: Connection, agreements: Collection[int]) -> dict[int, int]:

@@ -44,7 +44,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     world = World(database)
     firm = world.firm()
     world.agreement(A, firm, name="Fjordlys Energi ApS")
-    world.person("mette@fjordlys.example", firm)
+    world.person("mette@fjordlys.example", firm, "admin")
     for number in range(1, 60):
         world.debtor(A, number, f"Havblik {number} ApS", zip="9900", city="Frederikshavn", balance=Decimal(number))
     debtor = world.debtor(

@@ -8,10 +8,12 @@ from decimal import Decimal
 from unittest.mock import patch
 
 import pytest
+import sqlalchemy as sa
 from flask import Flask
 
 from console.language import today
 from domain.errors import NotStored
+from infra.database import tables
 from infra.database.engine import DatabaseAway
 from infra.database.tables import work
 from tests.integration.console.world import NOW, Browser, FakeServices, World
@@ -210,6 +212,82 @@ def test_failures_say_what_to_do(mette: Browser, world: World) -> None:
     assert "Debtor 4711 e-conomic refused it" in words
     assert "The name is empty What to do: Give it a name" in words
     assert "3 times" in words
+
+
+def failure_id(world: World, subject: str) -> int:
+    with world.database.read() as connection:
+        wanted = sa.select(tables.failure.c.id).where(tables.failure.c.subject == subject)
+        return int(connection.execute(wanted).scalar_one())
+
+
+def state_of_failure(world: World, number: int) -> tuple[str, str | None]:
+    with world.database.read() as connection:
+        row = connection.execute(sa.select(tables.failure).where(tables.failure.c.id == number)).one()
+    return row.state, row.note
+
+
+@pytest.fixture
+def ole(app: Flask, world: World, firm: int) -> Browser:
+    """Ole of ops, signed in."""
+    world.person("ole@fjordlys.example", firm, "ops")
+    browser = Browser(app)
+    browser.sign_in("ole@fjordlys.example")
+    return browser
+
+
+def test_a_failure_is_read_again(ole: Browser, world: World) -> None:
+    """Ops has the record of a failure read again: the failure ends, a hint waits."""
+    world.failure(A, "4711")
+    number = failure_id(world, "4711")
+    response = ole.post(f"/failures/{number}/replay")
+
+    assert "It is read again now" in page(ole, response.headers["Location"])
+    assert state_of_failure(world, number) == ("replayed", None)
+    assert "about to start" in page(ole, "/status")
+
+
+def test_what_reading_again_cannot_help(ole: Browser, world: World) -> None:
+    """An unusable webhook would say the same again: there is no button, and asking anyhow does nothing."""
+    world.failure(A, "17", subject_kind="hook", reason="unusable")
+    number = failure_id(world, "17")
+
+    assert "/replay" not in ole.get("/failures").get_data(as_text=True)
+    assert "Nothing was done" in page(ole, ole.post(f"/failures/{number}/replay").headers["Location"])
+    assert state_of_failure(world, number)[0] == "open"
+
+
+def test_a_failure_is_dismissed_with_a_note(ole: Browser, world: World) -> None:
+    """Putting a failure aside keeps the reason for the next reader."""
+    world.failure(A, "4711")
+    number = failure_id(world, "4711")
+    ole.post(f"/failures/{number}/dismiss", note=" a test debtor ")
+
+    assert state_of_failure(world, number) == ("dismissed", "a test debtor")
+    assert "Nothing failed" in page(ole, "/failures")
+
+
+@pytest.mark.parametrize("action", ["replay", "dismiss"])
+def test_sales_ends_no_failures(mette: Browser, world: World, action: str) -> None:
+    """People of sales see failures, without buttons; what they post is refused."""
+    world.failure(A, "4711")
+    number = failure_id(world, "4711")
+
+    assert f"/{action}" not in mette.get("/failures").get_data(as_text=True)
+    response = mette.post(f"/failures/{number}/{action}")
+    assert response.status_code == 403
+    assert "You may not do this" in response.get_data(as_text=True)
+    assert state_of_failure(world, number)[0] == "open"
+
+
+@pytest.mark.parametrize("action", ["replay", "dismiss"])
+def test_another_firms_failure_does_not_exist(ole: Browser, world: World, action: str) -> None:
+    """Ops of one firm ends nothing of another."""
+    other = world.agreement(2002, world.firm("Havgus"))
+    world.failure(other, "4711")
+    number = failure_id(world, "4711")
+
+    assert ole.post(f"/failures/{number}/{action}").status_code == 404
+    assert state_of_failure(world, number)[0] == "open"
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from tests.integration.console.world import PASSWORD, Browser, World, make_app, 
 
 def addresses(app: Flask, method: str) -> list[tuple[str, str]]:
     """Every console route of a method, with 1 for each number: (endpoint, path)."""
-    values = {"agreement": 1, "debtor_id": 1, "number": 1, "filename": "console.css"}
+    values = {"agreement": 1, "debtor_id": 1, "number": 1, "failure_id": 1, "filename": "console.css"}
     adapter = app.url_map.bind("localhost")
     return [
         (rule.endpoint, adapter.build(rule.endpoint, {name: values[name] for name in rule.arguments}))
@@ -37,7 +37,7 @@ def test_every_page_needs_a_person(app: Flask, browser: Browser) -> None:
 def test_every_post_is_guarded(app: Flask, mette: Browser, database: Database) -> None:
     """A form that another site sends with our cookie is refused, whichever it is."""
     posts = addresses(app, "POST")
-    assert len(posts) >= 4
+    assert len(posts) >= 6
     for _, path in posts:
         for token in ("", "made-up"):
             response = mette.post(path, token=token)
