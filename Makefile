@@ -43,7 +43,7 @@ bench-%: venv ## run one benchmark
 
 wheel: product ## build dist/debitor-….whl
 	@rm -rf build dist
-	@$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
+	@$(BIN)/python -m pip wheel -qq --disable-pip-version-check --no-deps --wheel-dir dist .
 	@rm -rf build
 	@ls dist/*.whl
 
@@ -52,7 +52,7 @@ wheel-test: wheel ## install the wheel into a fresh environment outside this fol
 
 constraints: ## renew constraints.txt: the newest versions that fit pyproject.toml (use the oldest Python, 3.11)
 	@rm -rf .venv-new && $(PYTHON) -m venv .venv-new
-	@.venv-new/bin/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@.venv-new/bin/python -m pip install -qq --disable-pip-version-check -e '.[dev]'
 	@.venv-new/bin/python -m pip freeze --exclude-editable >constraints.txt
 	@rm -rf .venv-new
 

@@ -40,5 +40,5 @@ fi
 if [ "$wanted" = dev ]; then what='.[dev]'; else what='.'; fi
 echo "Installing into .venv (once; about a minute)" >&2
 rm -f .venv/.made-for-*
-.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e "$what"
+.venv/bin/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e "$what"
 echo "$made_for" >".venv/.made-for-$wanted"

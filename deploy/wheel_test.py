@@ -26,7 +26,7 @@ def main(wheel: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="debitor-wheel-") as folder:
         venv.create(Path(folder, "venv"), with_pip=True)
         python, debitor = Path(folder, "venv/bin/python"), Path(folder, "venv/bin/debitor")
-        run(folder, python, "-m", "pip", "install", "-q", "-c", ROOT / "constraints.txt", wheel.resolve())
+        run(folder, python, "-m", "pip", "install", "-qq", "-c", ROOT / "constraints.txt", wheel.resolve())
         run(folder, python, "-m", "pip", "check")
         for arguments in (["--version"], ["--help"], ["demo", "--help"], ["migrate"]):
             run(folder, debitor, *arguments)
