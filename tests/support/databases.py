@@ -16,7 +16,7 @@ from infra.database.engine import Database
 from infra.database.inbox import SqlInbox
 from infra.encryption import SecretBox
 
-KEY = "a key for tests, longer than 16 characters"
+KEY = "a key for tests of more than 16 characters"
 AGREEMENT = 1442871
 HOOK_SECRET = "hook-secret-of-the-tests"
 
