@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -75,6 +76,7 @@ def demo() -> Iterator[None]:
             if process.poll() is not None:
                 raise TimeoutError("the demo ended")
             use_demo(listen)
+            look_at_pages(listen)
             yield
         except TimeoutError as error:
             sys.exit(f"smoke: {error}\n{log.read_text(errors='replace')[-3000:]}")
@@ -138,6 +140,17 @@ def check() -> int:
     print(f"smoke: {status} after {accepted_ms:.0f} ms, the row of debtor {number} after {row_ms:.0f} ms")
     database.close()
     return 0
+
+
+def look_at_pages(listen: str) -> None:
+    """The sign-in page, in Danish, and the files it names. Raises URLError when one is missing."""
+    request = urllib.request.Request(f"http://{listen}/", headers={"Accept-Language": "da"})
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        page = answer.read().decode()
+    if 'lang="da"' not in page or "Adgangskode" not in page:
+        raise TimeoutError(f"waited in vain for a Danish sign-in page: {page[:500]}")
+    for address in re.findall(r'(?:href|src)="(/assets/[^"]+)"', page):
+        urllib.request.urlopen(f"http://{listen}{address}", timeout=10).close()
 
 
 def is_ready(listen: str) -> bool:
