@@ -85,7 +85,7 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[object]], *, em
         click.echo(empty)
         return
     cells = [[shown(value) for value in row] for row in rows]
-    right = [all(isinstance(row[column], int | None) for row in rows) for column in range(len(headings))]
+    right = [{type(row[column]) for row in rows} - {type(None)} == {int} for column in range(len(headings))]
     if on_terminal():
         table = Table(box=None, pad_edge=False, header_style="bold")
         for heading, numeric in zip(headings, right, strict=True):

@@ -26,7 +26,7 @@ from cli.progress import Display
 from consumers.runs import work_on
 from domain.resync import ResyncOptions, ResyncState
 from infra.bootstrap import Services
-from infra.database.api_views import begin_resync
+from infra.database.api_views import begin_resync, resume_resync
 from infra.database.engine import DatabaseAway
 from infra.database.runs import UNFINISHED, Run
 
@@ -75,7 +75,6 @@ def resync(
     with connected(verbose=verbose) as services:
         _check_tokens(services, number)
         run_id = _begin(services, number, options, resume=resume, chosen=chosen)
-        services.work.try_now(number)
         before, started = services.budget.spent(number), time.monotonic()
         run = _finish(services, run_id)
         report = {
@@ -111,10 +110,10 @@ def _begin(services: Services, number: int, options: ResyncOptions, *, resume: b
         CommandFailed: `--resume` with nothing to resume, or an unfinished run that was asked for otherwise.
     """
     if resume:
-        unfinished = services.runs.unfinished(number, "resync")
+        unfinished = resume_resync(services.database, number)
         if unfinished is None:
             raise CommandFailed(f"agreement {number} has no unfinished resync: leave out --resume to start one")
-        return unfinished.id
+        return unfinished
     begun = begin_resync(services.database, number, options)
     if begun.fresh:
         return begun.run_id

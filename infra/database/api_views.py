@@ -1,5 +1,5 @@
 """
-What the JSON API shows of debtors, invoices and runs, and the one thing it starts.
+What the JSON API shows of debtors, invoices and runs, and how it starts one.
 
 Every query is given an agreement or a firm, so that nothing crosses firms. Lists are paged by key, never by offset.
 """
@@ -230,22 +230,17 @@ def _runs(firm: int) -> sa.Select[tuple[Any, ...]]:
 
 
 class Begun(NamedTuple):
-    """A run that was asked for; not `fresh` = it had begun before and goes on."""
+    """The run that was asked for; not `fresh` = it had begun before and goes on."""
 
     run_id: int
     fresh: bool
 
 
 def begin_resync(database: Database, agreement: int, options: ResyncOptions) -> Begun:
-    """Queue a resync of a connected agreement, unless one is unfinished: two at once would only cost calls twice."""
+    """Queue a resync of a connected agreement, or go on with its unfinished one: two at once only cost calls twice."""
     with database.write() as connection:
         connection.execute(sa.select(_agreement.c.number).where(_agreement.c.number == agreement).with_for_update())
-        unfinished = connection.execute(
-            sa.select(sa.func.max(_run.c.id)).where(
-                _run.c.agreement == agreement, _run.c.type == "resync", _run.c.state.in_(UNFINISHED)
-            )
-        ).scalar()
-        if unfinished is not None:
+        if (unfinished := _go_on(connection, agreement)) is not None:
             return Begun(unfinished, fresh=False)
         created = connection.execute(
             sa.insert(_run)
@@ -262,3 +257,19 @@ def begin_resync(database: Database, agreement: int, options: ResyncOptions) -> 
             .returning(_run.c.id)
         )
         return Begun(int(created.scalar_one()), fresh=True)
+
+
+def resume_resync(database: Database, agreement: int) -> int | None:
+    """Let an agreement's unfinished resync go on at once, whatever it waits for; None when there is none."""
+    with database.write() as connection:
+        return _go_on(connection, agreement)
+
+
+def _go_on(connection: Connection, agreement: int) -> int | None:
+    unfinished = (
+        sa.select(sa.func.max(_run.c.id))
+        .where(_run.c.agreement == agreement, _run.c.type == "resync", _run.c.state.in_(UNFINISHED))
+        .scalar_subquery()
+    )
+    due = sa.update(_run).where(_run.c.id == unfinished).values(not_before=None, attempts=0).returning(_run.c.id)
+    return connection.execute(due).scalar()
