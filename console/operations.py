@@ -29,6 +29,8 @@ SOURCES = {
     "poll": marked("Poller"),
     "sync": marked("Sync now or replay"),
     "invoice": marked("New invoices"),
+    "payment": marked("Look at payments"),
+    "chain": marked("Re-numbering"),
 }
 REASONS = {
     "rate_limited": marked("e-conomic asks for a pause"),
@@ -67,6 +69,20 @@ STATES = {
     "paused": marked("paused"),
     "outstanding": marked("about to start"),
     "idle": marked("up to date"),
+}
+COUNTS = {
+    "debtors": marked("Debtors"),
+    "invoices": marked("Invoices"),
+    "lines": marked("Invoice lines"),
+    "read": marked("read"),
+    "new": marked("new"),
+    "changed": marked("changed"),
+    "unchanged": marked("unchanged"),
+    "gone": marked("gone"),
+    "kept": marked("kept"),
+    "unreadable": marked("unreadable"),
+    "lines_unverified": marked("with lines unverified"),
+    "refused": marked("refused"),
 }
 RUNS = {"resync": marked("Resync"), "import": marked("Import"), "match": marked("Match")}
 
@@ -128,6 +144,7 @@ _DICTIONARIES = {
     "subject": SUBJECTS,
     "state": STATES,
     "run": RUNS,
+    "count": COUNTS,
 }
 
 
