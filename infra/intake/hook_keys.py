@@ -87,6 +87,7 @@ class HookKeys:
             try:
                 self._look_up(agreement)
             except Exception as error:  # noqa: BLE001 - whoever waits is told by the missing answer
+                self._unknown.pop(agreement, None)  # it may be connected by now: nobody can say
                 log.warning("hook_keys.not_read", agreement=agreement, error=repr(error)[:200])
             finally:
                 with self._lock:
