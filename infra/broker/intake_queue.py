@@ -69,6 +69,18 @@ class IntakeQueue:
         body = msgspec.json.encode(batch)
         self._in_time(lambda: self._publish(body))
 
+    def close(self) -> None:
+        """Close the connection, unless it is stuck in a frozen broker."""
+        if self._available():
+            with contextlib.suppress(StoreAway):
+                self._in_time(self._forget)
+
+    def _forget(self) -> None:
+        connection, self._connection, self._channel = self._connection, None, None
+        if connection is not None and connection.is_open:
+            with contextlib.suppress(*_ERRORS):
+                connection.close()
+
     def _available(self) -> bool:
         stuck = self._stuck is not None and self._stuck.is_alive()
         return not stuck and time.monotonic() >= self._away_until
@@ -79,7 +91,11 @@ class IntakeQueue:
         def run() -> None:
             try:
                 with self._lock:
-                    action()
+                    try:
+                        action()
+                    except _ERRORS:
+                        self._forget()
+                        raise
                 done.set_result(None)
             except InvalidStateError:
                 pass
@@ -95,11 +111,11 @@ class IntakeQueue:
             raise StoreAway("the broker is frozen or slow") from None
         except _ERRORS as error:
             self._away_until = time.monotonic() + LEFT_ALONE_S
-            self._connection = self._channel = None
             raise StoreAway(f"the broker refuses: {error!r}"[:200]) from error
 
     def _open(self) -> BlockingChannel:
         if self._channel is None or not self._channel.is_open:
+            self._forget()
             self._connection = pika.BlockingConnection(pika.URLParameters(self._url))
             channel = self._connection.channel()
             _declare(channel)
@@ -111,7 +127,7 @@ class IntakeQueue:
         try:
             self._open().basic_publish("", INTAKE_QUEUE, body, _PERSISTENT, mandatory=True)
         except _ERRORS:  # the connection was idle for long: once more on a new one
-            self._channel = None
+            self._forget()
             self._open().basic_publish("", INTAKE_QUEUE, body, _PERSISTENT, mandatory=True)
 
 

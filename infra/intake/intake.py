@@ -28,6 +28,8 @@ class Fallback(Protocol):
 
     def ready(self) -> bool: ...
 
+    def close(self) -> None: ...
+
 
 class Intake:
     """
@@ -58,6 +60,8 @@ class Intake:
     def close(self) -> None:
         self._wake_ups.close()
         self._store.close()
+        if self._fallback is not None:
+            self._fallback.close()
 
     def _write(self, batch: list[NewHint]) -> Sequence[Exception | None]:
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 
 def free_port() -> int:
@@ -25,6 +25,7 @@ class Proxy:
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
         self._listener: socket.socket | None = None
+        self._threads: list[threading.Thread] = []
         self.port = free_port()
         self._listen()
 
@@ -56,8 +57,12 @@ class Proxy:
             self._listen()
 
     def close(self) -> None:
+        """Nothing of it is left: every thread has ended, every socket is closed."""
         self.refuse()
         self._flows.set()
+        for thread in self._threads:
+            thread.join(timeout=5)
+            assert not thread.is_alive(), "a connection through the proxy does not end"
 
     def _listen(self) -> None:
         listener = socket.socket()
@@ -65,7 +70,13 @@ class Proxy:
         listener.bind(("127.0.0.1", self.port))
         listener.listen(128)
         self._listener = listener
-        threading.Thread(target=self._accept, args=(listener,), name="proxy", daemon=True).start()
+        self._start(self._accept, listener)
+
+    def _start(self, action: Callable[..., None], *arguments: socket.socket) -> threading.Thread:
+        thread = threading.Thread(target=action, args=arguments, name="proxy", daemon=True)
+        self._threads.append(thread)
+        thread.start()
+        return thread
 
     def _accept(self, listener: socket.socket) -> None:
         while True:
@@ -73,7 +84,7 @@ class Proxy:
                 client, _ = listener.accept()
             except OSError:
                 return
-            threading.Thread(target=self._serve, args=(client,), name="proxy", daemon=True).start()
+            self._start(self._serve, client)
 
     def _serve(self, client: socket.socket) -> None:
         with self._lock:
@@ -87,8 +98,7 @@ class Proxy:
         server.settimeout(None)
         with self._lock:
             self._open.add(server)
-        back = threading.Thread(target=self._pump, args=(server, client), name="proxy", daemon=True)
-        back.start()
+        back = self._start(self._pump, server, client)
         self._pump(client, server)
         back.join()
         self._drop(client, server)
