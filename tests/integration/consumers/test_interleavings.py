@@ -105,20 +105,23 @@ def test_who_lost_the_lease_writes_nothing(process: Connect) -> None:
     use(quick, accounting)
     add_hints(database, 100)
 
-    with accounting.hold(100) as first, accounting.hold(100) as second:
-        with in_background(lambda: drain(slow, AGREEMENT, Kind.DEBTORS)) as slow_one:
-            first.wait()
-            do(database, f"UPDATE work SET lease_until = {database.sql.after('ago')} WHERE kind = 'debtors'", ago=-1)
-            accounting.books[100] = NORDVIND
-            with in_background(lambda: drain(quick, AGREEMENT, Kind.DEBTORS)):
-                second.wait()
-                token = scalar(database, "SELECT lease_token FROM work WHERE kind = 'debtors'")
-                first.goes_on.set()
-                slow_one.result(timeout=20)
-                assert outstanding(database) == 1
-                assert scalar(database, "SELECT lease_token FROM work WHERE kind = 'debtors'") == token
-                assert scalar(database, "SELECT count(*) FROM failure") == 0
-                second.goes_on.set()
+    with (
+        accounting.hold(100) as first,
+        accounting.hold(100) as second,
+        in_background(lambda: drain(slow, AGREEMENT, Kind.DEBTORS)) as slow_one,
+    ):
+        first.wait()
+        do(database, f"UPDATE work SET lease_until = {database.sql.after('ago')} WHERE kind = 'debtors'", ago=-1)
+        accounting.books[100] = NORDVIND
+        with in_background(lambda: drain(quick, AGREEMENT, Kind.DEBTORS)):
+            second.wait()
+            token = scalar(database, "SELECT lease_token FROM work WHERE kind = 'debtors'")
+            first.goes_on.set()
+            slow_one.result(timeout=20)
+            assert outstanding(database) == 1
+            assert scalar(database, "SELECT lease_token FROM work WHERE kind = 'debtors'") == token
+            assert scalar(database, "SELECT count(*) FROM failure") == 0
+            second.goes_on.set()
 
     assert names(database) == {100: NORDVIND.name}
     assert outstanding(database) == 0
