@@ -90,6 +90,13 @@ def test_all_packages_are_listed(project: dict[str, Any]) -> None:
     assert set(tool["importlinter"]["root_packages"]) == tops
 
 
+def test_no_test_is_forgotten(project: dict[str, Any]) -> None:
+    """Every folder with tests is run by `make test`."""
+    listed = project["tool"]["pytest"]["ini_options"]["testpaths"]
+    tests = {file.relative_to(ROOT) for file in (ROOT / "tests").rglob("test_*.py")}
+    assert {file for file in tests if not any(file.is_relative_to(path) for path in listed)} == set()
+
+
 def test_the_image_has_all_packages(project: dict[str, Any]) -> None:
     """.dockerignore lets every package through, and neither settings nor data."""
     allowed = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
