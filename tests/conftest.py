@@ -17,8 +17,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Whatever asks for a real service carries the marker `real`."""
     for item in items:
         wanted = set(getattr(item, "fixturenames", ()))
-        variant = getattr(item, "callspec", None)
-        chosen = set(variant.params.values()) if variant is not None else set()
+        variant = getattr(getattr(item, "callspec", None), "params", {})
+        chosen = {value for value in variant.values() if isinstance(value, str)}
         if wanted & {"postgres_url", "rabbitmq_url"} or chosen & {"postgresql", "rabbitmq"}:
             item.add_marker(pytest.mark.real)
 
