@@ -27,6 +27,8 @@ class Source(StrEnum):
     POLL = "poll"
     SYNC = "sync"  # a person pressed Sync now, or replayed a failure
     INVOICE = "invoice"  # a stored invoice asks for its debtor
+    PAYMENT = "payment"  # a look at the unpaid invoices asks for one of them, or for the rest of the look
+    CHAIN = "chain"  # a re-numbering leads on to a debtor that must be read with it
 
 
 class NewHint(NamedTuple):

@@ -118,14 +118,13 @@ def in_order(lines: Sequence[Line]) -> list[Line]:
 
 def lines_agree(net: Decimal, lines: Sequence[Line]) -> bool:
     """
-    Whether lines sum up to the header's net amount, 0.01 allowed per line.
+    Whether lines sum up to the header's net amount, 0.01 allowed per line with an amount.
 
     Credit notes are compared by magnitude: the sign on their lines is not confirmed (e-conomic.md §2.6).
     """
-    if not lines:
-        return net == 0
-    total = sum((line.net for line in lines if line.net is not None), Decimal(0))
-    allowed = LINE_TOLERANCE * len(lines)
+    amounts = [line.net for line in lines if line.net is not None]
+    total = sum(amounts, Decimal(0))
+    allowed = LINE_TOLERANCE * len(amounts)
     return abs(total - net) <= allowed or (net < 0 and abs(abs(total) - abs(net)) <= allowed)
 
 

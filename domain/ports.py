@@ -124,6 +124,7 @@ class StoredInvoice(NamedTuple):
 
     number: int
     net: Decimal
+    remainder: Decimal
     lines_fingerprint: str | None
     lines_state: LinesState
 
@@ -171,8 +172,8 @@ class DebtorStore(Protocol):
 
     def living(self, numbers: Collection[int]) -> dict[int, StoredDebtor]: ...
 
-    def graves(self, numbers: Collection[int]) -> dict[int, StoredDebtor]:
-        """The newest tombstone under each of these numbers."""
+    def graves(self, numbers: Collection[int]) -> list[StoredDebtor]:
+        """The tombstones under these numbers that did not become one with another row, newest first; locked."""
         ...
 
     def write(self, changes: DebtorChanges, causes: Mapping[int, str]) -> None:
@@ -180,6 +181,10 @@ class DebtorStore(Protocol):
         ...
 
     def remember_edges(self, edges: Iterable[Edge]) -> None: ...
+
+    def edges_around(self, numbers: Collection[int]) -> list[Edge]:
+        """The re-numberings of the last 30 days that lead to or from these numbers, directly or over others."""
+        ...
 
     def adopt_invoices(self, numbers: Collection[int]) -> None:
         """Join invoices stored before their debtor to the living debtor of their number."""

@@ -5,7 +5,7 @@ The fewest calls for a set of numbers: one by one, in filtered pages, or walking
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 PAGE = 1_000
@@ -14,11 +14,18 @@ PAGE = 1_000
 MOST_NUMBERS = 200
 """Numbers one filter may name (e-conomic.md §2.8)."""
 
+MOST_TOGETHER = 5_000
+"""Numbers decided in one transaction at most (design.md §2)."""
+
 
 class Batch(NamedTuple):
-    """Numbers asked for in one filtered call (or singly, when there is one)."""
+    """Sets of numbers read together: in one filtered call, or in several when one set is larger than a call."""
 
-    numbers: list[int]
+    bundles: list[list[int]]
+
+    @property
+    def numbers(self) -> list[int]:
+        return [number for bundle in self.bundles for number in bundle]
 
 
 class Walk(NamedTuple):
@@ -37,13 +44,13 @@ def plan_reads(
     The cheapest reading of all numbers.
 
     Args:
-        bundles: sets that must be decided together; each stays in one call where it fits.
+        bundles: sets that must be decided together; each stays in one batch.
         expected_records: how many records a list walk over all these numbers is expected to pass; None = unknown.
         fits: how many of the first numbers one filtered call can ask for.
     """
     single = sorted(number for bundle in bundles if len(bundle) == 1 for number in bundle)
     joined = [sorted(bundle) for bundle in bundles if len(bundle) > 1]
-    batches: Plan = list(_batches([[number] for number in single] + joined, fits))
+    batches: Plan = list(_batches([*([number] for number in single), *joined], fits))
     if len(batches) < 2 or not single:
         return batches
     width = single[-1] - single[0] + 1
@@ -55,21 +62,17 @@ def plan_reads(
     return batches
 
 
-def _batches(groups: Sequence[list[int]], fits: Callable[[Sequence[int]], int]) -> Iterator[Batch]:
-    todo = list(reversed(groups))
+def _batches(groups: Iterable[list[int]], fits: Callable[[Sequence[int]], int]) -> Iterator[Batch]:
+    todo = [group[i : i + MOST_TOGETHER] for group in groups for i in range(0, len(group), MOST_TOGETHER)]
+    todo.reverse()
     while todo:
+        taken: list[list[int]] = []
         numbers: list[int] = []
         ends: list[int] = []
-        taken: list[list[int]] = []
         while todo and len(numbers) < MOST_NUMBERS:
             taken.append(todo.pop())
             numbers += taken[-1]
             ends.append(len(numbers))
-        room = fits(numbers)
-        whole = bisect_right(ends, room)
-        if whole == 0:  # one bundle larger than a call is cut, nothing else can be done
-            todo += [*reversed(taken[1:]), numbers[room : ends[0]]]
-        else:
-            room = ends[whole - 1]
-            todo += reversed(taken[whole:])
-        yield Batch(numbers[:room])
+        whole = max(1, bisect_right(ends, fits(numbers)))
+        todo += reversed(taken[whole:])
+        yield Batch(taken[:whole])

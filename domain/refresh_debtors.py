@@ -8,19 +8,32 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
-from domain.debtors import Debtor, Edge, Outcome, decide
+from domain.debtors import Debtor, DebtorChanges, Edge, Outcome, decide, is_stranger
 from domain.errors import Blocked, PermanentError
-from domain.hints import Hint, bundles, edges
+from domain.hints import Hint, Kind, NewHint, Source, bundles, edges
 from domain.ports import AccountingApi, FailureReport, Page, UnitOfWork, Unreadable, WorkPort
 from domain.reading_plan import Plan, Walk, plan_reads
 
 A = TypeVar("A")
 T = TypeVar("T")
 
+
+class Numbered(Protocol):
+    @property
+    def number(self) -> int: ...
+
+
+N = TypeVar("N", bound=Numbered)
+
 GUARD_COUNT = 20
 GUARD_SHARE = 0.02
+SAMPLE = 10
+"""Of too many suspects, so many are read singly before a person is asked."""
+
+SINGLES_AT_ONCE = 20
+"""Suspects read singly before their answers are stored: an interruption costs these calls at most."""
 
 
 @dataclass(slots=True)
@@ -40,21 +53,32 @@ class Readings:
     stamps: dict[int, int] = field(default_factory=dict)
     unreadable: list[Unreadable] = field(default_factory=list)
     kept: list[int] = field(default_factory=list)  # missing, but too many to believe
+    absent: list[int] = field(default_factory=list)  # in no list, and not in the mirror: nothing to write
     total: int | None = None  # debtors e-conomic has
 
     def add(self, stamp: int, number: int, debtor: Debtor | None) -> None:
         self.read[number] = debtor
         self.stamps[number] = stamp
 
-    def take_page(self, stamp: int, page: Page[Debtor]) -> None:
+    def take_page(self, stamp: int, page: Page[Debtor], *, leave_out: Collection[int] = ()) -> None:
         for debtor in page.items:
-            self.add(stamp, debtor.number, debtor)
-        self.unreadable += page.unreadable
+            if debtor.number not in leave_out:
+                self.add(stamp, debtor.number, debtor)
+        self.unreadable += [bad for bad in page.unreadable if bad.number not in leave_out]
         self.total = page.total
+
+    def hand_over(self, numbers: Iterable[int], other: Readings) -> None:
+        """Let these answers be stored with the others."""
+        for number in numbers:
+            if number in self.read:
+                other.add(self.stamps.pop(number), number, self.read.pop(number))
 
     def covered(self) -> set[int]:
         """Numbers that have their answer."""
-        return set(self.read) | {u.number for u in self.unreadable if u.number is not None} | set(self.kept)
+        return {*self.read, *self.kept, *self.absent, *self.unreadable_numbers()}
+
+    def unreadable_numbers(self) -> list[int]:
+        return [bad.number for bad in self.unreadable if bad.number is not None]
 
 
 class DeletionGuard:
@@ -65,13 +89,13 @@ class DeletionGuard:
     is asked (`debitor resync NUMBER --allow-deletions`).
     """
 
-    def __init__(self, living: int, *, allowed: bool = False) -> None:
-        self._limit = None if allowed else max(GUARD_COUNT, int(living * GUARD_SHARE))
-        self.gone = 0
+    def __init__(self, living: int, done: Refreshed) -> None:
+        self._limit = max(GUARD_COUNT, int(living * GUARD_SHARE))
+        self._done = done
 
-    def lets_go(self) -> bool:
-        """Whether one more may go."""
-        return self._limit is None or self.gone < self._limit
+    def lets_go(self, count: int) -> bool:
+        """Whether so many more may go."""
+        return self._done.outcomes[Outcome.GONE] + count <= self._limit
 
 
 def refresh_debtors(
@@ -96,7 +120,7 @@ def refresh_debtors(
             uow.release()
     tracker = HintTracker(hints)
     plan = plan_reads(groups, expected_records=expected, fits=api.fits_one_call)
-    for readings in _read(work, api, plan, DeletionGuard(living)):
+    for readings in DebtorReader(work, api, tracker, DeletionGuard(living, done)).read(plan):
         remaining -= readings.covered()
         store_debtors(work, readings, tracker, done, release=not remaining)
         if remaining and not more_time():
@@ -150,37 +174,104 @@ class HintTracker:
         return {n: self._by_number[n][-1].correlation_id for n in numbers if n in self._by_number}
 
     def edges(self, numbers: Collection[int]) -> list[Edge]:
-        """The re-numberings between these numbers, in order of arrival."""
-        found = {hint.id: hint for n in numbers for hint in self._by_number.get(n, ())}
-        return [edge for edge in edges(found.values()) if edge.old in numbers and edge.new in numbers]
+        """The re-numberings from or to these numbers, in order of arrival."""
+        return edges({hint.id: hint for n in numbers for hint in self._by_number.get(n, ())}.values())
 
 
-def _read(work: WorkPort, api: AccountingApi, plan: Plan, guard: DeletionGuard) -> Iterator[Readings]:
-    """One answer after the other; the next call is made only when the last answer is stored."""
-    for step in plan:
-        if isinstance(step, Walk):
-            yield from _walk(work, api, step.numbers, guard)
-            continue
-        readings = Readings()
-        if len(step.numbers) > 1:
-            readings.take_page(work.stamp(), listed(api.debtors, step.numbers))
-        read_singly(work, api, sorted(set(step.numbers) - readings.covered()), readings, guard)
-        yield readings
+class DebtorReader:
+    """Reads what a plan says, and singly what a list did not show."""
+
+    def __init__(self, work: WorkPort, api: AccountingApi, tracker: HintTracker, guard: DeletionGuard) -> None:
+        self._work = work
+        self._api = api
+        self._tracker = tracker
+        self._guard = guard
+
+    def read(self, plan: Plan) -> Iterator[Readings]:
+        """One answer after the other; the next call is made only when the last answer is stored."""
+        joined = {number for step in plan if not isinstance(step, Walk) for number in step.numbers}
+        for step in plan:
+            if isinstance(step, Walk):
+                yield from self._walk(step.numbers, joined)
+                continue
+            readings, todo = Readings(), step.numbers
+            while len(step.numbers) > 1 and todo:  # one call, unless a single bundle is larger than that
+                room = self._api.fits_one_call(todo)
+                readings.take_page(self._work.stamp(), listed(self._api.debtors, todo[:room]))
+                todo = todo[room:]
+            yield from self._complete(readings, step.bundles)
+
+    def _walk(self, numbers: list[int], joined: Collection[int]) -> Iterator[Readings]:
+        """
+        Pages by key from below the smallest wanted number until the largest is passed.
+
+        Everything read is stored, but for numbers of re-numberings: those are read, and decided, together.
+        """
+        after, position = numbers[0] - 1, 0
+        while position < len(numbers):
+            stamp = self._work.stamp()
+            page = listed(self._api.debtors_after, after)
+            readings = Readings()
+            readings.take_page(stamp, page, leave_out=joined)
+            after = last_number(page, after)
+            end = bisect_right(numbers, after, position) if page.more else len(numbers)
+            yield from self._complete(readings, [[number] for number in numbers[position:end]])
+            position = end
+
+    def _complete(self, readings: Readings, asked: Sequence[list[int]]) -> Iterator[Readings]:
+        """The answers in parts that can be stored: suspects are read singly, and stored with their bundle."""
+        covered = readings.covered()
+        self._doubt([number for bundle in asked for number in bundle if number not in covered], readings)
+        covered = readings.covered()
+        parts: list[tuple[Readings, list[int]]] = [(readings, [])]
+        for bundle in asked:
+            missing = [number for number in bundle if number not in covered]
+            if not missing:
+                continue
+            if parts[-1][1] and len(parts[-1][1]) + len(missing) > SINGLES_AT_ONCE:
+                parts.append((Readings(), []))
+            part, singles = parts[-1]
+            singles += missing
+            if part is not readings:
+                readings.hand_over(bundle, part)
+        for part, singles in parts:
+            read_singly(self._work, self._api, singles, part)
+            yield part
+
+    def _doubt(self, suspects: list[int], readings: Readings) -> None:
+        """
+        Settle the suspects that need not, or must not, be read one by one.
+
+        Where too many would become tombstones, ten are read singly and the others keep their place. Numbers that
+        neither we nor the list know are taken for absent, when they are many and ten read singly are: nothing hangs
+        on them.
+        """
+        if len(suspects) <= GUARD_COUNT and self._guard.lets_go(len(suspects)):
+            return
+        with self._work.transaction() as uow:
+            living = uow.debtors.living(suspects)
+        renumbered = {number for edge in self._tracker.edges(suspects) for number in edge}
+        going = [number for number in suspects if number in living and number not in renumbered]
+        unknown = [number for number in suspects if number not in living and number not in renumbered]
+        if not self._guard.lets_go(len(going)):
+            self._sample(going, readings)
+            readings.kept += [number for number in going if number not in readings.read]
+        if len(unknown) > GUARD_COUNT and not self._sample(unknown, readings):
+            readings.absent += unknown
+
+    def _sample(self, numbers: Sequence[int], readings: Readings) -> int:
+        """How many of the first ten are there after all; those are kept as read."""
+        sample = Readings()
+        read_singly(self._work, self._api, numbers[:SAMPLE], sample)
+        found = [number for number, debtor in sample.read.items() if debtor is not None]
+        sample.hand_over(found, readings)
+        return len(found)
 
 
-def _walk(work: WorkPort, api: AccountingApi, numbers: list[int], guard: DeletionGuard) -> Iterator[Readings]:
-    """Pages by key from below the smallest wanted number until the largest is passed; everything read is stored."""
-    after, position = numbers[0] - 1, 0
-    while position < len(numbers):
-        stamp = work.stamp()
-        page = listed(api.debtors_after, after)
-        readings = Readings()
-        readings.take_page(stamp, page)
-        after = max((*readings.covered(), after))
-        end = bisect_right(numbers, after, position) if page.more else len(numbers)
-        read_singly(work, api, sorted(set(numbers[position:end]) - readings.covered()), readings, guard)
-        position = end
-        yield readings
+def last_number(page: Page[N], after: int) -> int:
+    """The largest number of a page of a walk, readable or not: the next page begins above it."""
+    numbers = [item.number for item in page.items]
+    return max((*numbers, *(bad.number for bad in page.unreadable if bad.number is not None), after))
 
 
 def listed(call: Callable[[A], Page[T]], argument: A) -> Page[T]:
@@ -191,22 +282,14 @@ def listed(call: Callable[[A], Page[T]], argument: A) -> Page[T]:
         raise Blocked(str(error)) from error
 
 
-def read_singly(
-    work: WorkPort, api: AccountingApi, numbers: Sequence[int], readings: Readings, guard: DeletionGuard
-) -> None:
+def read_singly(work: WorkPort, api: AccountingApi, numbers: Iterable[int], readings: Readings) -> None:
     """Suspects: only a read of its own that says 404 proves that a number is not in use."""
     for number in numbers:
-        if not guard.lets_go():
-            readings.kept.append(number)
-            continue
         stamp = work.stamp()
         try:
-            debtor = api.debtor(number)
+            readings.add(stamp, number, api.debtor(number))
         except PermanentError as error:
             readings.unreadable.append(Unreadable(number, str(error)))
-            continue
-        guard.gone += debtor is None
-        readings.add(stamp, number, debtor)
 
 
 def store_debtors(
@@ -221,26 +304,29 @@ def store_debtors(
     """One transaction: stamps, rows, failures, hints; `also` joins in (progress of a run)."""
     covered = readings.covered()
     claimed = tracker.edges(covered) if tracker else []
+    causes = tracker.causes(covered) if tracker else {}
     with work.transaction() as uow:
         rising = uow.debtors.raise_stamps(readings.stamps)
         fresh = {number: readings.read[number] for number in rising}
-        living = uow.debtors.living(fresh)
-        unknown = [number for number, debtor in fresh.items() if debtor is not None and number not in living]
-        changes = decide(
-            fresh,
-            living,
-            edges=[edge for edge in claimed if edge.old in fresh and edge.new in fresh],
-            graves=uow.debtors.graves(unknown) if unknown else {},
-        )
-        uow.debtors.write(changes, tracker.causes(covered) if tracker else {})
+        changes = _decided(uow, readings, fresh, claimed)
+        uow.debtors.write(changes, causes)
         uow.debtors.remember_edges(claimed)
         uow.debtors.adopt_invoices([number for number, debtor in fresh.items() if debtor is not None])
-        uow.failures.resolve("debtor", [n for n in fresh if not any(n in edge for edge in changes.conflicts)])
+        uow.inbox.add(
+            [
+                NewHint(work.agreement, Kind.DEBTORS, Source.CHAIN, causes.get(edge.old, ""), edge.old, edge.new)
+                for edge in changes.look
+            ]
+        )
+        uow.failures.resolve("debtor", fresh)
+        if claimed:
+            uow.failures.resolve("renumbering", [_arrow(edge) for edge in claimed])
         uow.failures.report(_failures(readings, changes.conflicts))
         if tracker:
             uow.inbox.handled([hint.id for hint in tracker.answered(covered)])
         done.outcomes.update(str(outcome) for outcome in changes.outcomes.values())
         done.outcomes[Outcome.STALE] += len(readings.stamps) - len(rising)
+        done.outcomes[Outcome.ABSENT] += len(readings.absent)
         done.outcomes["unreadable"] += len(readings.unreadable)
         done.outcomes["kept"] += len(readings.kept)
         if also:
@@ -249,6 +335,22 @@ def store_debtors(
             uow.release()
         if readings.total is not None:  # last: its row is locked by nobody for long
             uow.debtors_total(readings.total)
+
+
+def _decided(
+    uow: UnitOfWork, readings: Readings, fresh: dict[int, Debtor | None], claimed: Sequence[Edge]
+) -> DebtorChanges:
+    """Fetch what the decision needs: rows, and where numbers may be new, re-numberings and tombstones."""
+    stored = uow.debtors.living(fresh)
+    strangers = {n for n, debtor in fresh.items() if debtor is not None and is_stranger(stored.get(n), debtor)}
+    around = strangers.union(*claimed)
+    if not around:
+        return decide(fresh, stored)
+    remembered = uow.debtors.edges_around(around)
+    around = around.union(*remembered)
+    undecidable = {*fresh, *readings.unreadable_numbers(), *readings.kept}
+    stored |= uow.debtors.living(around - undecidable)
+    return decide(fresh, stored, claimed=claimed, remembered=remembered, graves=uow.debtors.graves(around))
 
 
 def _failures(readings: Readings, conflicts: Iterable[Edge]) -> list[FailureReport]:
@@ -264,8 +366,8 @@ def _failures(readings: Readings, conflicts: Iterable[Edge]) -> list[FailureRepo
     ]
     reports += [
         FailureReport(
-            "debtor",
-            str(edge.new),
+            "renumbering",
+            _arrow(edge),
             "renumber_conflict",
             f"e-conomic says debtor {edge.old} became {edge.new}, but {edge.new} is another firm by name and CVR.",
             "Compare the two debtors in e-conomic. Nothing was joined; dismiss when it is right as it stands.",
@@ -284,3 +386,7 @@ def _failures(readings: Readings, conflicts: Iterable[Edge]) -> list[FailureRepo
             )
         )
     return reports
+
+
+def _arrow(edge: Edge) -> str:
+    return f"{edge.old} → {edge.new}"

@@ -5,16 +5,17 @@ Use cases: read the booked invoices that hints point at, with their lines; look 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from domain.debtors import MAX_NUMBER
 from domain.errors import PermanentError
 from domain.hints import Hint, Kind, NewHint, Source
 from domain.invoices import Invoice, InvoiceWithLines, Line, LinesState, lines_agree, unique_lines
 from domain.ports import AccountingApi, FailureReport, Page, StoredInvoice, Tally, UnitOfWork, Unreadable, WorkPort
 from domain.reading_plan import Walk, plan_reads
-from domain.refresh_debtors import HintTracker, Refreshed, listed
+from domain.refresh_debtors import HintTracker, Refreshed, last_number, listed
 
 FEW = 2
 """Up to so many invoices are read singly: one call each brings header and lines, a list costs two calls."""
@@ -35,6 +36,7 @@ class InvoiceReadings:
     states: dict[int, LinesState] = field(default_factory=dict)
     absent: list[int] = field(default_factory=list)
     unreadable: list[Unreadable] = field(default_factory=list)
+    refused: PermanentError | None = None  # the bulk list of lines
 
     def add_single(self, stamp: int, single: InvoiceWithLines) -> None:
         """A single reading is complete: header and lines belong together, text lines included."""
@@ -85,8 +87,8 @@ def refresh_invoices(
         remaining -= readings.covered()
         store_invoices(work, readings, done, tracker=tracker, release=not remaining)
         if remaining and not more_time():
-            done.finished = False
             break
+    done.finished = not remaining  # past the bound of single reads the next slice goes on
     return done
 
 
@@ -94,22 +96,56 @@ def refresh_payments(
     work: WorkPort, api: AccountingApi, hints: Sequence[Hint], *, more_time: Callable[[], bool]
 ) -> Refreshed:
     """
-    Read every invoice with something left to pay anew: no webhook tells of a payment (e-conomic.md §5.13).
+    Compare what is still to be paid with e-conomic's list of unpaid invoices: no webhook tells of a payment.
+
+    Whatever differs gets a hint of its own and is read like any other invoice. When time is up, a hint with the
+    last number compared stands for the rest of the list; newer hints wait until that is done.
 
     Raises:
         TransientError: the agreement's work has to wait.
+
+    Source: e-conomic.md §5.13.
     """
     done = Refreshed(hints=len(hints))
-    with work.transaction() as uow:
-        remaining = set(uow.invoices.open_numbers(0, OPEN_AT_ONCE))
-    for readings in InvoiceReader(work, api, len(remaining)).read(sorted(remaining)):
-        remaining -= readings.covered()
-        store_invoices(work, readings, done)
-        if remaining and not more_time():
-            done.finished = False
+    begun = [hint for hint in hints if hint.new is not None] or list(hints)
+    after = min((hint.new or 0 for hint in begun), default=0)
+    cause = begun[-1].correlation_id if begun else ""
+    while True:
+        page = listed(api.unpaid_after, after)
+        last = last_number(page, after) if page.more else MAX_NUMBER
+        done.finished = not page.more and len(begun) == len(hints)
+        rests = not page.more or not more_time()
+        with work.transaction() as uow:
+            changed = sorted(_paid_since(uow, page.items, after, last))
+            asked = [NewHint(work.agreement, Kind.INVOICES, Source.PAYMENT, cause, n, n) for n in changed]
+            uow.inbox.add(asked)
+            if rests:
+                uow.inbox.handled([hint.id for hint in begun])
+                if page.more:
+                    uow.inbox.add([NewHint(work.agreement, Kind.PAYMENTS, Source.PAYMENT, cause, None, last)])
+                elif done.finished:
+                    uow.release()
+        done.outcomes["asked"] += len(asked)
+        if rests:
             return done
-    _finish_empty(work, hints)
-    return done
+        after = last
+
+
+def _paid_since(uow: UnitOfWork, unpaid: Sequence[Invoice], after: int, last: int) -> set[int]:
+    """Invoices above `after`, up to `last`, whose remainder is another one in the mirror than in e-conomic's list."""
+    stored = uow.invoices.stored([invoice.number for invoice in unpaid])
+    listed_ones = {invoice.number for invoice in unpaid}
+    changed = {
+        invoice.number
+        for invoice in unpaid
+        if invoice.number not in stored or stored[invoice.number].remainder != invoice.remainder
+    }
+    while True:
+        open_ones = uow.invoices.open_numbers(after, OPEN_AT_ONCE)
+        changed.update(number for number in open_ones if number <= last and number not in listed_ones)
+        if len(open_ones) < OPEN_AT_ONCE or open_ones[-1] >= last:
+            return changed
+        after = open_ones[-1]
 
 
 def _finish_empty(work: WorkPort, hints: Sequence[Hint]) -> None:
@@ -130,6 +166,7 @@ class InvoiceReader:
         self._work = work
         self._api = api
         self.singles_left = singles_allowed(invoices)
+        self._refused: PermanentError | None = None
 
     def read(self, numbers: list[int]) -> Iterator[InvoiceReadings]:
         """One answer after the other; the next call is made only when the last answer is stored."""
@@ -153,7 +190,7 @@ class InvoiceReader:
         while position < len(numbers):
             stamp = self._work.stamp()
             page = listed(self._api.invoices_after, after)
-            after = max((*(invoice.number for invoice in page.items), after))
+            after = last_number(page, after)
             end = bisect_right(numbers, after, position) if page.more else len(numbers)
             yield self._complete(stamp, page, numbers[position:end])
             position = end
@@ -192,13 +229,17 @@ class InvoiceReader:
             batch, todo = todo[:room], todo[room:]
             stamp = self._work.stamp()
             try:
-                found = self._api.lines(batch)
-            except PermanentError:
+                found = [] if self._refused else self._api.lines(batch)
+            except PermanentError as error:
+                self._refused = error
+            if self._refused:
+                readings.refused = self._refused
                 self.read_singly(readings, batch)
                 continue
             by_invoice: dict[int, list[Line]] = {number: [] for number in batch}
             for line in found:
-                by_invoice[line.invoice].append(line)
+                if line.invoice in by_invoice:
+                    by_invoice[line.invoice].append(line)
             doubtful = [
                 number
                 for number, lines in by_invoice.items()
@@ -207,12 +248,10 @@ class InvoiceReader:
             self.read_singly(readings, doubtful)
 
     def read_singly(self, readings: InvoiceReadings, numbers: Sequence[int]) -> None:
-        """Header and lines in one call each; past the bound a number keeps what it has, or counts as absent."""
+        """Header and lines in one call each; past the bound a number keeps what it has."""
         for number in numbers:
             if self.singles_left <= 0:
-                if number not in readings.headers and number not in readings.lines:
-                    readings.absent.append(number)
-                continue
+                return
             self.singles_left -= 1
             stamp = self._work.stamp()
             try:
@@ -220,10 +259,10 @@ class InvoiceReader:
             except PermanentError as error:
                 readings.unreadable.append(Unreadable(number, str(error)))
                 continue
-            if single is None:
-                readings.absent.append(number)
-            else:
+            if single is not None:
                 readings.add_single(stamp, single)
+            elif number not in readings.headers:  # else only the list knows it: headers stand, lines wait
+                readings.absent.append(number)
 
 
 def needs_lines(header: Invoice, stored: StoredInvoice | None) -> bool:
@@ -247,8 +286,7 @@ def store_invoices(
     with work.transaction() as uow:
         written = uow.invoices.write(list(readings.headers.values()), readings.stamps, causes)
         lines = uow.invoices.write_lines(readings.lines, readings.states, readings.lines_stamps)
-        uow.failures.resolve("invoice", readings.headers)
-        uow.failures.report(_failures(readings))
+        settle_failures(uow, readings)
         uow.inbox.add(debtor_hints(work.agreement, readings, written.debtors, causes))
         if tracker:
             uow.inbox.handled([hint.id for hint in tracker.answered(covered)])
@@ -283,8 +321,16 @@ def count(done: Refreshed, headers: Tally, lines: Tally, readings: InvoiceReadin
     )
 
 
-def _failures(readings: InvoiceReadings) -> list[FailureReport]:
-    reports = [
+def settle_failures(uow: UnitOfWork, readings: InvoiceReadings) -> None:
+    """Close the failures of what succeeded, and report what did not."""
+    uow.failures.resolve("invoice", readings.headers)
+    uow.failures.report([*unreadable_invoices(readings.unreadable), *_absent(readings.absent)])
+    if readings.refused is not None:
+        uow.failures.report([lines_refused(readings.refused)])
+
+
+def unreadable_invoices(unreadable: Iterable[Unreadable]) -> list[FailureReport]:
+    return [
         FailureReport(
             "invoice",
             str(bad.number) if bad.number is not None else "unknown number",
@@ -292,9 +338,12 @@ def _failures(readings: InvoiceReadings) -> list[FailureReport]:
             f"e-conomic's answer for this invoice cannot be stored: {bad.problem}",
             "Look the invoice up in e-conomic; when it reads well there, replay.",
         )
-        for bad in readings.unreadable
+        for bad in unreadable
     ]
-    reports += [
+
+
+def _absent(numbers: Iterable[int]) -> list[FailureReport]:
+    return [
         FailureReport(
             "invoice",
             str(number),
@@ -302,9 +351,19 @@ def _failures(readings: InvoiceReadings) -> list[FailureReport]:
             "An event named this invoice, but e-conomic does not know a booked invoice of that number.",
             "Compare the number with e-conomic; if it is booked there, replay, otherwise dismiss.",
         )
-        for number in readings.absent
+        for number in numbers
     ]
-    return reports
+
+
+def lines_refused(error: PermanentError) -> FailureReport:
+    return FailureReport(
+        "lines",
+        "invoices",
+        error.reason,
+        f"e-conomic refuses the bulk list of invoice lines: {error}",
+        "Check the app's roles and DEBITOR_ECONOMIC_Q2C_URL (an old version may be retired), then"
+        " debitor resync NUMBER --invoices. Headers are stored, lines wait.",
+    )
 
 
 def turn_into_failures(uow: UnitOfWork, hints: Sequence[Hint]) -> None:

@@ -22,16 +22,24 @@ from domain.ports import AccountingApi, FailureReport, Tally, UnitOfWork, WorkPo
 from domain.refresh_debtors import (
     GUARD_COUNT,
     GUARD_SHARE,
-    DeletionGuard,
+    SAMPLE,
+    SINGLES_AT_ONCE,
     Readings,
     Refreshed,
+    last_number,
     listed,
     read_singly,
     store_debtors,
 )
-from domain.refresh_invoices import InvoiceReader, InvoiceReadings, singles_allowed
+from domain.refresh_invoices import (
+    InvoiceReader,
+    InvoiceReadings,
+    lines_refused,
+    settle_failures,
+    singles_allowed,
+    unreadable_invoices,
+)
 
-SAMPLE = 10  # suspects re-read singly before a person is asked
 MOST_SUSPECTS = 10_000  # kept for one run; more is a case for a person anyway
 OPEN_PAGE = 1_000
 
@@ -119,7 +127,9 @@ class Resync:
         self._options = options
         self.state = state
         self._cursor: str | None = None
+        self._from = 0  # lines above this invoice are what the cursor walks through
         self._held: list[Line] = []  # lines of the invoice a page may have cut
+        self._bad: set[int | None] = set()  # that invoice, when a line of it could not be read
 
     def step(self) -> bool:
         """
@@ -146,87 +156,106 @@ class Resync:
     def _save(self, uow: UnitOfWork) -> None:
         self._work.save(uow, self.state)
 
-    def _enter(self, phase: Phase) -> None:
+    def _enter(
+        self, phase: Phase, *, closes: Sequence[tuple[str, str]] = (), reports: Sequence[FailureReport] = ()
+    ) -> None:
         self.state.enter(phase)
         with self._work.transaction() as uow:
+            for kind, subject in closes:
+                uow.failures.resolve(kind, [subject])
+            uow.failures.report(reports)
             self._save(uow)
 
     def _debtors(self) -> None:
-        state = self.state
+        state, allowed = self.state, self._options.allow_deletions
+        if allowed and state.suspects:  # a person said so: nobody needs to know first how many there are
+            self._read_suspects()
+            return
         stamp = self._work.stamp()
         page = listed(self._api.debtors_after, state.after)
         readings = Readings()
         readings.take_page(stamp, page)
-        last = max((*readings.covered(), state.after)) if page.more else MAX_NUMBER
+        covered = readings.covered()
+        last = last_number(page, state.after) if page.more else MAX_NUMBER
         done = Refreshed()
 
         def save(uow: UnitOfWork) -> None:
-            unseen = [number for number in living if number not in readings.covered()]
-            state.suspects += unseen[: MOST_SUSPECTS - len(state.suspects)]
+            unseen = [number for number in living if number not in covered]
+            state.suspects += unseen if allowed else unseen[: MOST_SUSPECTS - len(state.suspects)]
             state.suspect_count += len(unseen)
             state.after, state.total = last, page.total
             state.read += len(page.items) + len(page.unreadable)
             state.count("debtors", read=len(page.items) + len(page.unreadable), **_debtor_counts(done))
+            if not page.more:
+                self._close_unknown(uow, "debtor")
+                state.enter(Phase.GONE)
+                state.total = len(state.suspects)
             self._save(uow)
 
         with self._work.transaction() as uow:
             living = uow.debtors.living_between(state.after + 1, last)
         store_debtors(self._work, readings, None, done, also=save)
-        if not page.more:
-            self._enter(Phase.GONE)
+
+    def _close_unknown(self, uow: UnitOfWork, what: str) -> None:
+        """The whole list could be read: what once could not, and had no number, is mended."""
+        if not self.state.counts[f"{what}s"].get("unreadable"):
+            uow.failures.resolve(what, ["unknown number"])
 
     def _gone(self) -> None:
         """Debtors the list did not show: gone only when a read of their own says so, and only while they are few."""
         state = self.state
-        with self._work.transaction() as uow:
-            most = max(GUARD_COUNT, int(uow.debtors.count_living() * GUARD_SHARE))
-        if state.suspect_count > most and not self._options.allow_deletions:
-            self._ask_a_person(state.suspects, most)
+        onward = Phase.INVOICES if self._options.invoices else Phase.DONE
+        if state.read == 0 and not self._options.allow_deletions:  # before the first is read
+            with self._work.transaction() as uow:
+                most = min(MOST_SUSPECTS, max(GUARD_COUNT, int(uow.debtors.count_living() * GUARD_SHARE)))
+            if state.suspect_count > most:
+                self._ask_a_person(onward, most)
+                return
+        if state.suspects:
+            self._read_suspects()
         else:
-            while state.suspects:
-                self._read_suspects(state.suspects[:20])
-        self._enter(Phase.INVOICES if self._options.invoices else Phase.DONE)
+            self._enter(onward, closes=[("deletions", "debtors")])
 
-    def _read_suspects(self, numbers: list[int]) -> None:
+    def _read_suspects(self) -> None:
         state, done, readings = self.state, Refreshed(), Readings()
-        read_singly(self._work, self._api, numbers, readings, DeletionGuard(0, allowed=True))
+        numbers = state.suspects[:SINGLES_AT_ONCE]
+        read_singly(self._work, self._api, numbers, readings)
 
         def save(uow: UnitOfWork) -> None:
             state.suspects = state.suspects[len(numbers) :]
+            if state.phase is Phase.GONE:
+                state.read += len(numbers)
             state.count("debtors", **_debtor_counts(done))
-            if self._options.allow_deletions:
-                uow.failures.resolve("deletions", ["debtors"])
             self._save(uow)
 
         store_debtors(self._work, readings, None, done, also=save)
 
-    def _ask_a_person(self, suspects: Sequence[int], most: int) -> None:
-        readings = Readings()
-        read_singly(self._work, self._api, suspects[:SAMPLE], readings, DeletionGuard(0, allowed=True))
+    def _ask_a_person(self, onward: Phase, most: int) -> None:
+        state, readings = self.state, Readings()
+        read_singly(self._work, self._api, state.suspects[:SAMPLE], readings)
         still_there = sum(debtor is not None for debtor in readings.read.values())
-        self.state.count("debtors", kept=self.state.suspect_count)
-        with self._work.transaction() as uow:
-            uow.failures.report(
-                [
-                    FailureReport(
-                        "deletions",
-                        "debtors",
-                        "deletion_guard",
-                        f"{self.state.suspect_count} debtors are missing from e-conomic's list, more than {most}; of"
-                        f" {len(readings.read)} read singly {still_there} are still there. Nothing was removed.",
-                        "Check that the right agreement answers; if they are deleted: debitor resync NUMBER"
-                        " --allow-deletions",
-                    )
-                ]
-            )
-            self._save(uow)
+        state.count("debtors", kept=state.suspect_count)
+        state.suspects = []
+        self._enter(
+            onward,
+            reports=[
+                FailureReport(
+                    "deletions",
+                    "debtors",
+                    "deletion_guard",
+                    f"{state.suspect_count} debtors are missing from e-conomic's list, more than {most}; of"
+                    f" {len(readings.read)} read singly {still_there} are still there. Nothing was removed.",
+                    "Check that the right agreement answers; if they are deleted: debitor resync NUMBER"
+                    " --allow-deletions",
+                )
+            ],
+        )
 
     def _invoices(self) -> None:
-        state = self.state
+        state, since = self.state, self._options.since
         stamp = self._work.stamp()
-        page = listed(lambda after: self._api.invoices_after(after, since=self._options.since), state.after)
+        page = listed(lambda after: self._api.invoices_after(after, since=since), state.after)
         numbers = [invoice.number for invoice in page.items]
-        bad = [unreadable.number for unreadable in page.unreadable if unreadable.number is not None]
         count = len(page.items) + len(page.unreadable)
         with self._work.transaction() as uow:
             written = uow.invoices.write(page.items, dict.fromkeys(numbers, stamp), {})
@@ -238,55 +267,51 @@ class Resync:
                 ]
             )
             uow.failures.resolve("invoice", numbers)
-            uow.failures.report(
-                FailureReport(
-                    "invoice",
-                    str(problem.number) if problem.number is not None else "unknown number",
-                    "unreadable",
-                    f"e-conomic's answer for this invoice cannot be stored: {problem.problem}",
-                    "Look the invoice up in e-conomic; when it reads well there, replay.",
-                )
-                for problem in page.unreadable
-            )
+            uow.failures.report(unreadable_invoices(page.unreadable))
             if state.first_invoice is None and numbers:
                 state.first_invoice = numbers[0]
-            state.after = max((*numbers, *bad, state.after))
+            state.after = last_number(page, state.after)
             state.total, state.read = page.total, state.read + count
             state.count("invoices", read=count, **_tally(written.tally), unreadable=len(page.unreadable))
+            if not page.more:
+                self._close_unknown(uow, "invoice")
+                state.singles = singles_allowed(state.read)
+                state.enter(Phase.LINES if since is None or state.first_invoice is not None else Phase.DONE)
             self._save(uow)
-        if not page.more:
-            state.singles = singles_allowed(state.read)
-            self._enter(Phase.LINES)
+
+    def _lines_after(self) -> int:
+        """Lines of earlier invoices are not wanted, or stored already."""
+        first = self.state.first_invoice if self._options.since else None
+        return max(self.state.after, (first or 1) - 1)
 
     def _lines(self) -> None:
         """The bulk lines, held against their headers; the last invoice of a page may go on in the next one."""
         state = self.state
         if self._cursor is None:
-            self._held = []
-        after = max(state.after, (state.first_invoice or 1) - 1 if self._options.since else 0)
+            self._from, self._held, self._bad = self._lines_after(), [], set()
         stamp = self._work.stamp()
         try:
-            page = self._api.lines_page(self._cursor, after=after)
+            page = self._api.lines_page(self._cursor, after=self._from)
         except PermanentError as error:  # refused or gone: headers stand, lines wait
             self._lines_refused(error)
             return
         lines = [*self._held, *page.items]
+        bad = self._bad | {problem.number for problem in page.unreadable}
         last = lines[-1].invoice if lines and page.cursor is not None else None
-        held = [line for line in lines if line.invoice == last]
         complete: dict[int, list[Line]] = {}
         for line in lines:
             if line.invoice != last:
                 complete.setdefault(line.invoice, []).append(line)
-        unreadable = {problem.number for problem in page.unreadable}
         with self._work.transaction() as uow:
-            tally = self._store_lines(uow, complete, unreadable, stamp)
+            tally = self._store_lines(uow, complete, bad, stamp)
             state.after = max((*complete, state.after))
             state.read += len(page.items)
-            state.count("lines", read=len(page.items), **_tally(tally))
+            state.count("lines", read=sum(map(len, complete.values())), **_tally(tally))
+            if page.cursor is None:
+                state.enter(Phase.REPAIR)
             self._save(uow)
-        self._held, self._cursor = held, page.cursor
-        if page.cursor is None:
-            self._enter(Phase.REPAIR)
+        self._held, self._bad = [line for line in lines if line.invoice == last], bad & {last}
+        self._cursor = page.cursor
 
     def _store_lines(
         self, uow: UnitOfWork, complete: dict[int, list[Line]], unreadable: set[int | None], stamp: int
@@ -306,33 +331,17 @@ class Resync:
         return tally
 
     def _lines_refused(self, error: PermanentError) -> None:
-        with self._work.transaction() as uow:
-            uow.failures.report(
-                [
-                    FailureReport(
-                        "lines",
-                        "invoices",
-                        error.reason,
-                        f"e-conomic refuses the bulk list of invoice lines: {error}",
-                        "Check the app's roles and DEBITOR_ECONOMIC_Q2C_URL (an old version may be retired), then"
-                        " debitor resync NUMBER --invoices. Headers are stored, lines wait.",
-                    )
-                ]
-            )
-            self.state.count("lines", refused=1)
-            self._save(uow)
-        self._enter(Phase.DONE)
+        self.state.count("lines", refused=1)
+        self._enter(Phase.DONE, reports=[lines_refused(error)])
 
     def _repair(self) -> None:
         """Invoices whose lines the list did not bring, or that do not add up: asked for by number, then singly."""
         state = self.state
         with self._work.transaction() as uow:
-            numbers = uow.invoices.open_lines(state.after, OPEN_PAGE)
+            numbers = uow.invoices.open_lines(self._lines_after(), OPEN_PAGE)
             stored = uow.invoices.stored(numbers)
         if not numbers or self._options.dry_run:
-            with self._work.transaction() as uow:
-                uow.failures.resolve("lines", ["invoices"])
-            self._enter(Phase.DONE)
+            self._enter(Phase.DONE, closes=[("lines", "invoices")])
             return
         reader = InvoiceReader(self._work, self._api, 0)
         reader.singles_left = state.singles or 0
@@ -342,11 +351,15 @@ class Resync:
         with self._work.transaction() as uow:
             uow.invoices.write(list(readings.headers.values()), readings.stamps, {})
             tally = uow.invoices.write_lines(readings.lines, readings.states, readings.lines_stamps)
+            settle_failures(uow, readings)
             state.singles = reader.singles_left
             state.after = todo[-1]
             open_still = sum(readings.states.get(n) in (None, LinesState.UNVERIFIED) for n in todo)
             state.count("lines", **_tally(tally))
             state.count("invoices", lines_unverified=open_still)
+            if readings.refused is not None:
+                state.count("lines", refused=1)
+                state.enter(Phase.DONE)
             self._save(uow)
 
 

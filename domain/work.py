@@ -25,6 +25,7 @@ BUSY_SHARE = 0.20  # of the day's calls
 QUIET_S = 0.5  # a storm pauses: drain now
 PATIENCE_S = 30.0  # a storm that never pauses is drained this often
 MAX_WAIT_S = 600.0
+MAX_RETRY_AFTER_S = 86_400.0  # e-conomic's longest window is a day; more is a mistake of somebody in between
 
 # A person must mend it (401 and its like): try again after 1, 5 and 15 minutes, then hourly (crm.md §7).
 _REFUSED_WAITS_S = (60.0, 300.0, 900.0, 3600.0)
@@ -74,7 +75,7 @@ def wait_s(error: TransientError, attempt: int) -> float:
     Doubling from 2 s with ±20 % of chance, at most 10 minutes; what e-conomic asked for when it said so.
     """
     if isinstance(error, RateLimited) and error.retry_after_s is not None:
-        return max(1.0, error.retry_after_s)
+        return min(MAX_RETRY_AFTER_S, max(1.0, error.retry_after_s))
     if isinstance(error, CredentialsRefused | CredentialsMissing | WrongAgreement | Blocked):
         return _REFUSED_WAITS_S[min(attempt, len(_REFUSED_WAITS_S)) - 1]
     return min(MAX_WAIT_S, 2.0 ** min(attempt, 10)) * random.uniform(0.8, 1.2)  # noqa: S311

@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote
 
 from domain.hints import usable
 
@@ -19,8 +19,11 @@ NEW = frozenset({"new", "newnumber"})
 NUMBER = frozenset({"number", "invoiceno", "invoicenumber"})
 _NAMES = OLD | NEW | NUMBER
 
-_BROKEN_JSON = re.compile(r'"(\w+)"\s*:\s*"?([^",}\s]*)')
-_SEPARATORS = re.compile(r"[&,;\s]")
+_AROUND = "\ufeff\0 \t\r\n"
+_BROKEN_JSON = re.compile(r'"(\w+)"\s*:\s*"?([^",}\s]*)(?=["},\s])')
+_SEPARATOR = re.compile(r"\s*[&,;]\s*|\s+")
+_BARE = re.compile(r'["\']?(\d*|\[[A-Za-z]+\])["\']?', re.ASCII)  # digits, nothing, or an unreplaced merge field
+_LONGEST_BARE = 200
 
 
 class Numbers(NamedTuple):
@@ -33,39 +36,45 @@ class Numbers(NamedTuple):
         return self.old is not None or self.new is not None
 
 
+NOTHING = Numbers(None, None)
+
+
 def read_numbers(query: str, body: str) -> Numbers:
     """
     Old and new number of a hook: by name from the query, then the body; bare digits only when nothing is named.
 
     A single number counts as new. Never raises.
     """
-    named = [(name.lower(), value) for name, value in (*_pairs(query), *_body_pairs(body))]
+    body = body.strip(_AROUND)
+    named = [(name.strip().lower(), value) for name, value in (*_pairs(query), *_body_pairs(body))]
     known = [(name, value) for name, value in named if name in _NAMES]
     if known:
         old, new, number = _first(known, OLD), _first(known, NEW), _first(known, NUMBER)
         return Numbers(old, new) if old is not None or new is not None else Numbers(None, number)
-    return _bare(query) or _bare(body.strip().strip('[]"'))
+    return _bare(query) or _bare(body[1:-1] if body.startswith("[") and body.endswith("]") else body)
 
 
 def _pairs(text: str) -> list[tuple[str, str]]:
-    return [(name.strip(), value) for name, value in parse_qsl(text, keep_blank_values=True, max_num_fields=None)]
+    return parse_qsl(text, keep_blank_values=True)
 
 
 def _body_pairs(body: str) -> Iterable[tuple[str, str]]:
-    text = body.lstrip("\ufeff \t\r\n")
-    if not text.startswith("{"):
-        return _pairs(text.strip())
+    if not body.startswith(("{", "[")):
+        return _pairs(body.strip('"'))
     try:
-        return list(_flat(json.loads(text)))
+        return list(_flat(json.loads(body)))
     except (ValueError, RecursionError):
         # An unquoted merge field that was empty leaves `"old":,` behind.
-        return _BROKEN_JSON.findall(text)
+        return _BROKEN_JSON.findall(body)
 
 
 def _flat(value: object) -> Iterator[tuple[str, str]]:
-    if isinstance(value, dict):
+    if isinstance(value, list):
+        for inner in value:
+            yield from _flat(inner)
+    elif isinstance(value, dict):
         for name, inner in value.items():
-            if isinstance(inner, dict):
+            if isinstance(inner, dict | list):
                 yield from _flat(inner)
             elif not isinstance(inner, bool):
                 yield str(name), str(inner)
@@ -79,10 +88,12 @@ def _first(pairs: Iterable[tuple[str, str]], names: frozenset[str]) -> int | Non
 
 
 def _bare(text: str) -> Numbers:
-    if "=" in text:
-        text = "&".join(part for part in text.split("&") if "=" not in part)
-    tokens = [token.strip('"') for token in _SEPARATORS.split(text.strip())]
-    if len(tokens) == 1:
-        return Numbers(None, usable(tokens[0]))
-    numbers = [usable(token) for token in tokens[:2]]
-    return Numbers(*numbers) if len(numbers) == 2 else Numbers(None, None)
+    """`4711&4811`: old and new. Named values do not belong to it; beside anything else digits mean nothing."""
+    text = "&".join(part for part in text.split("&") if "=" not in part) if "=" in text else text
+    if len(text) > _LONGEST_BARE:
+        return NOTHING
+    tokens = [_BARE.fullmatch(unquote(token)) for token in _SEPARATOR.split(text.strip(_AROUND))]
+    numbers = [usable(token[1]) for token in tokens if token]
+    if len(numbers) < len(tokens):
+        return NOTHING
+    return Numbers(None, numbers[0]) if len(numbers) == 1 else Numbers(numbers[0], numbers[1])

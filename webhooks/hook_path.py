@@ -29,7 +29,8 @@ log = structlog.get_logger()
 PREFIX = "/webhooks/e-conomic/"
 MAX_BODY = 64 * 1024
 
-_SECRETS = re.compile(r"(?i)\b(key|secret|token)=[^&\s]*")
+# Bounded repeats: a body without a single separator costs no more than any other.
+_SECRETS = re.compile(r"""(?i)\b([\w-]{0,40}(?:key|secret|token)[\w-]{0,40}["']?\s{0,9}[=:]\s{0,9}["']?)[^&\s"',}]+""")
 
 KINDS = {"customer": Kind.DEBTORS, "invoice": Kind.INVOICES, "daybook": Kind.PAYMENTS}
 
@@ -64,12 +65,12 @@ class HookPath:
             return _answer(start_response, "405 Method Not Allowed", name, ("Allow", "GET, POST"))
         agreement = int(parts[0])
         try:
-            if not self._keys.accepts(agreement, secret):
+            if not secret or not self._keys.accepts(agreement, secret):
                 return _answer(start_response, "404 Not Found", name)
             body = _read_body(environ)
             if body is None:
                 return _answer(start_response, "413 Content Too Large", name)
-            hint = make_hint(agreement, KINDS[name], environ.get("QUERY_STRING", ""), body)
+            hint = make_hint(agreement, KINDS[name], environ.get("QUERY_STRING", ""), body, secret)
             self._intake.accept(hint)
         except NotStored as error:
             log.warning("webhook.not_stored", agreement=agreement, hook=name, error=str(error))
@@ -77,15 +78,16 @@ class HookPath:
         return _answer(start_response, "202 Accepted", name, ("X-Correlation-Id", hint.correlation_id))
 
 
-def make_hint(agreement: int, kind: Kind, query: str, body: bytes) -> NewHint:
-    """The event a hook becomes; one that names nothing becomes an unusable event, kept with what it said."""
+def make_hint(agreement: int, kind: Kind, query: str, body: bytes, secret: str) -> NewHint:
+    """The event a hook becomes; one that names nothing becomes an unusable one, kept with what it said, secrets masked."""
     correlation_id = os.urandom(8).hex()
     if kind is Kind.PAYMENTS:
         return NewHint(agreement, kind, Source.HOOK, correlation_id)
     text = body.decode("utf-8", "replace") if body else ""
     numbers: Numbers = read_numbers(query, text)
     if not numbers:
-        said = _SECRETS.sub(r"\1=***", f"?{query}\n{text}".replace("\0", ""))[:MAX_BODY]
+        said = f"?{query}\n{text}".replace("\0", "").replace(secret, "***")
+        said = _SECRETS.sub(r"\1***", said)[:MAX_BODY]
         return NewHint(agreement, Kind.UNUSABLE, Source.HOOK, correlation_id, body=f"{kind.value} {said}")
     return NewHint(agreement, kind, Source.HOOK, correlation_id, numbers.old, numbers.new)
 
@@ -97,12 +99,13 @@ def _is_agreement(text: str) -> bool:
 def _read_body(environ: WSGIEnvironment) -> bytes | None:
     """The body, or None when it is larger than MAX_BODY."""
     length = environ.get("CONTENT_LENGTH") or ""
-    if length.isdigit():
-        size = int(length)
+    if length.isascii() and length.isdigit():
+        size = int(length[:20])
         if size > MAX_BODY:
             return None
         return environ["wsgi.input"].read(size) if size else b""
-    if "chunked" not in environ.get("HTTP_TRANSFER_ENCODING", "").lower():
+    chunked = "chunked" in environ.get("HTTP_TRANSFER_ENCODING", "").lower()
+    if not chunked and not environ.get("SERVER_PROTOCOL", "").startswith("HTTP/2"):
         return b""
     body: bytes = environ["wsgi.input"].read(MAX_BODY + 1)
     return body if len(body) <= MAX_BODY else None

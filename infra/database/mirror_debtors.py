@@ -16,6 +16,9 @@ from infra.database import bulk
 from infra.database.dialect import Sql
 from infra.database.readings import What, raise_stamps
 
+EDGES_KEPT_S = 30 * 86_400
+"""So long a re-numbering is followed (design.md §2)."""
+
 CONTENT = Debtor._fields[1:]
 _INSERT = (
     "agreement",
@@ -55,16 +58,18 @@ class DebtorRows:
         )
         return {row[1]: _stored(row, gone=False) for row in rows}
 
-    def graves(self, numbers: Collection[int]) -> dict[int, StoredDebtor]:
+    def graves(self, numbers: Collection[int]) -> list[StoredDebtor]:
+        """Locked: a tombstone comes back under one number only."""
         rows = self._connection.execute(
             sa.text(
                 "SELECT d.id, d.number, d.name, d.cvr, d.fingerprint FROM debtor d"
                 " WHERE d.agreement = :agreement AND d.gone_at IS NOT NULL AND d.absorbed_by IS NULL"
-                f" AND d.number IN {self._sql.set_of('numbers')} ORDER BY d.gone_at, d.id"
+                f" AND d.number IN {self._sql.set_of('numbers')} ORDER BY d.gone_at DESC, d.id DESC"
+                f"{self._sql.for_update}"
             ),
             {"agreement": self._agreement, "numbers": self._sql.numbers(numbers)},
         )
-        return {row[1]: _stored(row, gone=True) for row in rows}
+        return [_stored(row, gone=True) for row in rows]
 
     def write(self, changes: DebtorChanges, causes: Mapping[int, str]) -> None:
         """In this order, so that no two living rows ever share a number."""
@@ -140,6 +145,21 @@ class DebtorRows:
                 ),
                 rows,
             )
+
+    def edges_around(self, numbers: Collection[int]) -> list[Edge]:
+        rows = self._connection.execute(
+            sa.text(
+                "WITH RECURSIVE around (n) AS ("
+                f"SELECT n FROM {self._sql.set_of('numbers')} AS wanted"
+                " UNION SELECT CASE WHEN e.old_number = around.n THEN e.new_number ELSE e.old_number END"
+                " FROM around JOIN debtor_edge e ON e.agreement = :agreement"
+                f" AND e.seen_at > {self._sql.after('ago')} AND (e.old_number = around.n OR e.new_number = around.n))"
+                " SELECT e.old_number, e.new_number FROM around JOIN debtor_edge e ON e.agreement = :agreement"
+                f" AND e.seen_at > {self._sql.after('ago')} AND e.old_number = around.n"
+            ),
+            {"agreement": self._agreement, "numbers": self._sql.numbers(numbers), "ago": -EDGES_KEPT_S},
+        )
+        return [Edge(old, new) for old, new in rows]
 
     def adopt_invoices(self, numbers: Collection[int]) -> None:
         """Invoices stored before their debtor find it now."""

@@ -52,16 +52,18 @@ class InvoiceRows:
             sa.text(
                 f"SELECT {columns} FROM invoice"
                 f" WHERE agreement = :agreement AND number IN {self._sql.set_of('numbers')}"
-            ).columns(net=Amount()),
+            ).columns(net=Amount(), remainder=Amount()),
             {"agreement": self._agreement, "numbers": self._sql.numbers(numbers)},
         )
 
     def stored(self, numbers: Collection[int]) -> dict[int, StoredInvoice]:
         if not numbers:
             return {}
-        rows = self._rows("net, number, lines_fingerprint, lines_state", numbers)
+        rows = self._rows("net, remainder, number, lines_fingerprint, lines_state", numbers)
         return {
-            row.number: StoredInvoice(row.number, row.net, row.lines_fingerprint, LinesState(row.lines_state))
+            row.number: StoredInvoice(
+                row.number, row.net, row.remainder, row.lines_fingerprint, LinesState(row.lines_state)
+            )
             for row in rows
         }
 

@@ -186,6 +186,7 @@ debtor_edge = sa.Table(
     sa.Column("new_number", Big, nullable=False),
     sa.Column("seen_at", UtcDateTime(), nullable=False),
     sa.UniqueConstraint("agreement", "old_number", "new_number"),
+    sa.Index("ix_debtor_edge_new", "agreement", "new_number"),
 )
 
 invoice = sa.Table(

@@ -286,6 +286,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_debtor_edge")),
         sa.UniqueConstraint("agreement", "old_number", "new_number", name=op.f("uq_debtor_edge_agreement")),
     )
+    op.create_index("ix_debtor_edge_new", "debtor_edge", ["agreement", "new_number"], unique=False)
     op.create_table(
         "failure",
         sa.Column(
