@@ -30,13 +30,15 @@ def start_resync(services: Services, agreement: int, options: ResyncOptions) -> 
 
 def advance(services: Services, run_id: int) -> None:
     """One slice of a run; never raises for the surroundings."""
+    token = None
     try:
         token = services.runs.take(run_id)
-        if token is None:
-            return
-        work_on(services, run_id, token, slice_s=SLICE_S)
+        if token is not None:
+            work_on(services, run_id, token, slice_s=SLICE_S)
     except DatabaseAway as error:
-        log.warning("run.database_away", run=run_id, error=str(error))  # the lease runs out, the sweep comes back
+        log.warning("run.database_away", run=run_id, error=str(error))
+        if token is not None:
+            services.runs.owe(run_id, token)
 
 
 def work_on(

@@ -19,7 +19,7 @@ from domain.work import wait_s
 from infra.database import tables
 from infra.database.engine import Database
 from infra.database.unit_of_work import SqlUnitOfWork
-from infra.database.work import LEASE_S, draw_stamp
+from infra.database.work import LEASE_S, Owed, draw_stamp
 
 T = tables.run.c
 UNFINISHED = ("queued", "running", "waiting")
@@ -50,6 +50,7 @@ class Runs:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._sql = database.sql
+        self._owed = Owed()
 
     def create(self, agreement: int, kind: str, options: dict[str, Any], progress: dict[str, Any]) -> int:
         with self._database.write() as connection:
@@ -122,6 +123,10 @@ class Runs:
     def release(self, run_id: int, token: str) -> None:
         """Give the lease back between two slices."""
         self._end_lease(run_id, token, "state = state", {})
+
+    def owe(self, run_id: int, token: str) -> None:
+        """The database is away: give the lease back as soon as it answers again."""
+        self._owed.give_back(lambda: self.release(run_id, token))
 
     def finish(self, run_id: int, token: str, *, state: str = "done", message: str | None = None) -> None:
         """The run has ended: done or failed."""

@@ -9,18 +9,24 @@ either seen by that look or wakes somebody itself.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable
+import threading
+import time
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import sqlalchemy as sa
+import structlog
 from sqlalchemy.engine import Connection
 
 from domain.errors import LeaseLost, TransientError
 from domain.hints import Kind
 from domain.work import DAY_CALLS, Arrivals, Lease, wait_s
 from infra.database.dialect import Sql
-from infra.database.engine import Database
+from infra.database.engine import Database, DatabaseAway
 
+log = structlog.get_logger()
+
+OWED_EVERY_S = 1.0
 LEASE_S = 180
 """Longer than the longest e-conomic call with its retries (30 s each, three tries)."""
 
@@ -37,12 +43,46 @@ class Due(NamedTuple):
     kind: Kind
 
 
+class Owed:
+    """
+    Gives leases back as soon as the database answers again.
+
+    While a lease is held nobody is woken for its work: without this it would wait until the lease runs out.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._owed: list[Callable[[], None]] = []
+
+    def give_back(self, release: Callable[[], None]) -> None:
+        """Returns at once; `release` is tried every second until it does not raise DatabaseAway."""
+        with self._lock:
+            self._owed.append(release)
+            if len(self._owed) > 1:
+                return
+        threading.Thread(target=self._pay, name="owed-leases", daemon=True).start()
+
+    def _pay(self) -> None:
+        while True:
+            try:
+                self._owed[0]()
+            except DatabaseAway:
+                time.sleep(OWED_EVERY_S)
+                continue
+            except Exception:
+                log.exception("work.not_given_back")  # the lease runs out by itself
+            with self._lock:
+                del self._owed[0]
+                if not self._owed:
+                    return
+
+
 class WorkRows:
     """Takes, releases and postpones work in short transactions of its own."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._owed: list[Lease] = []  # leases the database was too far away to take back
+        self._owed = Owed()
         sql = self._sql = database.sql
         self._free = (
             f"(work.lease_until IS NULL OR work.lease_until < {sql.now})"
@@ -53,9 +93,6 @@ class WorkRows:
 
     def take(self, agreement: int, kind: Kind) -> Lease | None:
         """The lease, if the work is due and nobody holds it. Raises DatabaseAway."""
-        while self._owed:
-            self.release(self._owed[-1])
-            self._owed.pop()
         token = secrets.token_hex(16)
         with self._database.write() as connection:
             taken = connection.execute(
@@ -119,7 +156,7 @@ class WorkRows:
 
     def owe(self, lease: Lease) -> None:
         """The database is away: give the lease back as soon as it answers again."""
-        self._owed.append(lease)
+        self._owed.give_back(lambda: self.release(lease))
 
     def postpone(self, lease: Lease, seconds: float) -> None:
         """Give the lease back and start again in `seconds`: pacing, not trouble."""
