@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import pika.exceptions
 import structlog
+from dramatiq.errors import BrokerError
 
 from domain.hints import NewHint
 from infra.bootstrap import Services
@@ -46,6 +47,7 @@ class Scheduler:
                 self._try("intake", self.drain_intake)
             self._try("clean", self.clean)
             stop.wait(max(0.0, TICK_S - (time.monotonic() - started)))
+        self._drain.close()
 
     def sweep(self) -> None:
         """Publish a wake-up for everything that could start now."""
@@ -75,7 +77,7 @@ class Scheduler:
     def _try(self, name: str, action: Callable[[], None]) -> None:
         try:
             action()
-        except (DatabaseAway, pika.exceptions.AMQPError, OSError) as error:
+        except (DatabaseAway, BrokerError, pika.exceptions.AMQPError, OSError) as error:
             now = time.monotonic()
             if now - self._complained.get(name, -QUIET_LOG_S) >= QUIET_LOG_S:  # once in a while, not every second
                 self._complained[name] = now
