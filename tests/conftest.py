@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -116,6 +118,9 @@ def rabbitmq_proxy(rabbitmq_url: str) -> Iterator[Proxy]:
     parts = urlsplit(rabbitmq_url)
     with proxied(parts.hostname or "127.0.0.1", parts.port or 5672) as proxy:
         yield proxy
+    with warnings.catch_warnings():  # of a connection that broke pika leaves sockets to the garbage collector
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 @pytest.fixture

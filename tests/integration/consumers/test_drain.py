@@ -1,0 +1,325 @@
+"""A slice of work: what it stores, why it waits, what it never does."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from consumers.drain import drain
+from consumers.processes import start_consumers
+from consumers.runs import advance, start_resync
+from consumers.scheduler import Scheduler
+from domain.debtors import Debtor
+from domain.errors import CredentialsRefused, PermanentError, RateLimited, Unavailable
+from domain.hints import Kind, NewHint, Source
+from domain.resync import ResyncOptions
+from infra.bootstrap import Services, connect
+from infra.broker import topology
+from infra.database.engine import Database
+from infra.database.inbox import SqlInbox
+from tests.integration.consumers.conftest import settings_for
+from tests.support.accounting import HeldAccounting, OneClient
+from tests.support.brokers import waiting
+from tests.support.databases import AGREEMENT, add_agreement, add_hints, do, rows, scalar
+from tests.support.network import Proxy
+from tests.support.waiting import eventually
+
+NORDVIND = Debtor(100, "Nordvind Service A/S")
+
+
+class Failing(HeldAccounting):
+    """Every call fails."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error = error
+
+    def debtor(self, number: int) -> Debtor | None:
+        self.asked.append(number)
+        raise self.error
+
+
+def use(services: Services, accounting: HeldAccounting) -> HeldAccounting:
+    services.client = OneClient(accounting)  # type: ignore[assignment]
+    return accounting
+
+
+def outstanding(database: Database) -> int:
+    return int(scalar(database, "SELECT count(*) FROM inbox WHERE handled_at IS NULL"))
+
+
+def work_row(database: Database, kind: Kind = Kind.DEBTORS) -> Any:
+    (row,) = rows(database, "SELECT * FROM work WHERE agreement = :a AND kind = :k", a=AGREEMENT, k=kind.value)
+    return row
+
+
+@pytest.fixture
+def running() -> Iterator[Callable[[Services], None]]:
+    """Starts consumers and a scheduler on services."""
+    stop = threading.Event()
+    started: list[Callable[[], object]] = []
+
+    def start(services: Services) -> None:
+        worker = start_consumers(services, threads=4)
+        thread = threading.Thread(target=Scheduler(services).run, args=(stop,), daemon=True)
+        thread.start()
+        started.extend((lambda: thread.join(timeout=10), lambda: worker.stop(timeout=10_000)))
+
+    yield start
+    stop.set()
+    for end in started:
+        end()
+
+
+def test_the_sweep_finds_what_nobody_was_woken_for(services: Services, running: Callable[[Services], None]) -> None:
+    """An event without a wake-up, as after a kill, is handled within two seconds or so."""
+    use(services, HeldAccounting(NORDVIND))
+    add_hints(services.database, 100)
+    running(services)
+
+    eventually(lambda: outstanding(services.database) == 0)
+    assert scalar(services.database, "SELECT name FROM debtor") == NORDVIND.name
+    assert scalar(services.database, "SELECT correlation_id FROM debtor") == "cause-100"
+
+
+@pytest.mark.parametrize(
+    ("error", "reason", "seconds"),
+    [
+        (Unavailable("e-conomic is down"), "unavailable", (1, 3)),
+        (RateLimited("too many", retry_after_s=77), "rate_limited", (70, 77.1)),
+        (CredentialsRefused("401"), "credentials_refused", (55, 60.1)),
+        (ZeroDivisionError("our bug"), "unavailable", (1, 3)),
+    ],
+    ids=["down", "429", "401", "bug"],
+)
+def test_trouble_waits_and_fails_nothing(
+    services: Services, error: Exception, reason: str, seconds: tuple[float, float]
+) -> None:
+    """Trouble of the surroundings leaves events outstanding, the reason in the work row, and no failure."""
+    use(services, Failing(error))
+    add_hints(services.database, 100)
+    database = services.database
+    drain(services, AGREEMENT, Kind.DEBTORS)
+
+    row = work_row(database)
+    assert (row.reason, row.lease_token, row.attempts) == (reason, None, 1)
+    left = scalar(database, f"SELECT -{database.sql.seconds_since('not_before')} FROM work WHERE kind = 'debtors'")
+    assert seconds[0] < left < seconds[1]
+    assert outstanding(database) == 1
+    assert scalar(database, "SELECT count(*) FROM failure") == 0
+
+    do(database, "UPDATE work SET not_before = NULL")
+    use(services, HeldAccounting(NORDVIND))
+    drain(services, AGREEMENT, Kind.DEBTORS)
+    assert (work_row(database).reason, outstanding(database)) == (None, 0)
+
+
+def test_one_bad_record_is_one_failure(services: Services) -> None:
+    """What cannot be stored is a failure of that one number; its neighbours are stored, and it closes by itself."""
+    accounting = use(services, HeldAccounting(NORDVIND, Debtor(300, "Vestkystens Fisk")))
+    accounting.books[200] = PermanentError("customerNumber 200: name is no text")
+    database = services.database
+    add_hints(database, 100, 200, 300)
+    drain(services, AGREEMENT, Kind.DEBTORS)
+
+    assert outstanding(database) == 0
+    assert [row.number for row in rows(database, "SELECT number FROM debtor ORDER BY number")] == [100, 300]
+    assert [(row.subject, row.state) for row in rows(database, "SELECT * FROM failure")] == [("200", "open")]
+
+    accounting.books[200] = Debtor(200, "Sydhavnens Smedje ApS")
+    add_hints(database, 200)
+    drain(services, AGREEMENT, Kind.DEBTORS)
+    assert [(row.subject, row.state) for row in rows(database, "SELECT * FROM failure")] == [("200", "resolved")]
+
+
+def test_the_wrong_agreement_writes_nothing(services: Services) -> None:
+    """Tokens that open another agreement store nothing under this one, and the work says so."""
+    use(services, HeldAccounting(NORDVIND, agreement=999))
+    add_hints(services.database, 100)
+    drain(services, AGREEMENT, Kind.DEBTORS)
+
+    assert work_row(services.database).reason == "wrong_agreement"
+    assert scalar(services.database, "SELECT count(*) FROM debtor") == 0
+
+
+def test_an_unusable_hook_becomes_a_failure(services: Services) -> None:
+    """An event that names nothing is a failure with the body it came with; e-conomic is not asked."""
+    accounting = use(services, HeldAccounting())
+    with services.database.write() as connection:
+        SqlInbox(connection, services.database.sql).add(
+            [NewHint(AGREEMENT, Kind.UNUSABLE, Source.HOOK, "c1", body="customer ?old=&new=")]
+        )
+    drain(services, AGREEMENT, Kind.UNUSABLE)
+
+    (row,) = rows(services.database, "SELECT subject_kind, reason, detail, state FROM failure")
+    assert tuple(row) == ("hook", "unusable", "customer ?old=&new=", "open")
+    assert (accounting.asked, outstanding(services.database)) == ([], 0)
+
+
+def test_hints_of_one_number_are_one_call(services: Services) -> None:
+    """A hundred events about a debtor cost one reading."""
+    accounting = use(services, HeldAccounting(NORDVIND))
+    add_hints(services.database, *[100] * 99)
+    drain(services, AGREEMENT, Kind.DEBTORS)
+
+    assert (accounting.asked, outstanding(services.database)) == ([100], 0)
+
+
+def test_a_storm_waits_for_silence(services: Services) -> None:
+    """While events pour in the work is put off without a reason, and read once they stop."""
+    accounting = use(services, HeldAccounting(NORDVIND))
+    database = services.database
+    do(database, f"UPDATE work SET drained_at = {database.sql.now}")
+    add_hints(database, *[100] * 150)
+    drain(services, AGREEMENT, Kind.DEBTORS)
+    assert (accounting.asked, work_row(database).reason) == ([], None)
+    assert outstanding(database) == 150
+
+    def read() -> bool:
+        drain(services, AGREEMENT, Kind.DEBTORS)
+        return outstanding(database) == 0
+
+    eventually(read, within_s=5)
+    assert accounting.asked == [100]
+
+
+# -- the database or the broker away ------------------------------------------------------
+
+
+@pytest.fixture
+def through(postgres: Database, postgres_through: str, rabbitmq_through: str) -> Iterator[Services]:
+    """Services of the grown form whose ways to the database and the broker can fail."""
+    add_agreement(postgres)
+    services = connect(settings_for(postgres_through, rabbitmq_through))
+    yield services
+    services.close()
+
+
+@pytest.mark.parametrize("fail", [Proxy.refuse, Proxy.sever], ids=["refused", "broken"])
+def test_work_cut_off_by_the_database_goes_on_by_itself(
+    through: Services,
+    postgres: Database,
+    postgres_proxy: Proxy,
+    running: Callable[[Services], None],
+    fail: Callable[[Proxy], None],
+) -> None:
+    """A database that goes away in the middle of a slice costs seconds, not the life of the lease."""
+    accounting = use(through, HeldAccounting(NORDVIND))
+    with accounting.hold(100) as moment:
+        add_hints(postgres, 100)
+        running(through)
+        moment.wait()
+        fail(postgres_proxy)
+        moment.goes_on.set()
+        time.sleep(0.3)  # long enough for the slice to meet the absent database
+        postgres_proxy.restore()
+
+    eventually(lambda: outstanding(postgres) == 0, within_s=10)
+    assert scalar(postgres, "SELECT count(*) FROM failure") == 0
+    assert scalar(postgres, "SELECT name FROM debtor") == NORDVIND.name
+
+
+def test_a_run_cut_off_by_the_database_goes_on_by_itself(
+    through: Services, postgres: Database, postgres_proxy: Proxy, running: Callable[[Services], None]
+) -> None:
+    """A resync whose page meets an absent database is neither failed nor held until its lease runs out."""
+    accounting = use(through, HeldAccounting(NORDVIND))
+    listed = accounting.debtors_after
+    cut = threading.Event()
+
+    def debtors_after(number: int) -> Any:
+        page = listed(number)
+        if not cut.is_set():
+            cut.set()
+            postgres_proxy.sever()
+        return page
+
+    accounting.debtors_after = debtors_after  # type: ignore[method-assign]
+    run_id = start_resync(through, AGREEMENT, ResyncOptions(invoices=False))
+    running(through)
+
+    def state() -> str:
+        return str(scalar(postgres, "SELECT state FROM run WHERE id = :id", id=run_id))
+
+    eventually(lambda: cut.is_set() and state() == "done", within_s=10, why=state)
+    assert scalar(postgres, "SELECT name FROM debtor") == NORDVIND.name
+
+
+def test_a_broker_that_was_away_is_found_again(
+    through: Services,
+    postgres: Database,
+    rabbitmq_proxy: Proxy,
+    running: Callable[[Services], None],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Consumers and the scheduler survive a broker outage, which is no bug; what came meanwhile is handled after it."""
+    use(through, HeldAccounting(NORDVIND, Debtor(200, "Sydhavnens Smedje ApS")))
+    running(through)
+    add_hints(postgres, 100)
+    eventually(lambda: outstanding(postgres) == 0)
+
+    rabbitmq_proxy.refuse()
+    start_resync(through, AGREEMENT, ResyncOptions(invoices=False))
+    add_hints(postgres, 200)
+    logged = ""
+
+    def met() -> bool:
+        nonlocal logged
+        logged += capsys.readouterr().out
+        return "sweep.failed" in logged
+
+    eventually(met, why=lambda: logged)
+    assert outstanding(postgres) == 1
+    rabbitmq_proxy.restore()
+
+    eventually(lambda: outstanding(postgres) == 0, within_s=20)
+    eventually(lambda: scalar(postgres, "SELECT state FROM run") == "done", within_s=20)
+    assert ".bug" not in logged + capsys.readouterr().out
+
+
+def test_lost_and_doubled_wake_ups(
+    through: Services, postgres: Database, rabbitmq_url: str, running: Callable[[Services], None]
+) -> None:
+    """Wake-ups that vanish are made up for, and many for the same work do it once."""
+    accounting = use(through, HeldAccounting(NORDVIND))
+    add_hints(postgres, 100)
+    route = topology.ROUTES[Kind.DEBTORS]
+    for _ in range(50):
+        through.wake_ups._publish(AGREEMENT, Kind.DEBTORS, [1])
+    assert waiting(rabbitmq_url)[route.queue] == 50
+    running(through)
+
+    eventually(lambda: outstanding(postgres) == 0)
+    eventually(lambda: waiting(rabbitmq_url)[route.queue] == 0)
+    assert accounting.asked == [100]
+
+
+def test_what_the_broker_took_is_drained_and_handled(
+    through: Services, postgres: Database, rabbitmq_url: str, running: Callable[[Services], None]
+) -> None:
+    """Events accepted by the broker while the database was away are rows, and handled, within seconds."""
+    from infra.broker.intake_queue import IntakeQueue
+
+    use(through, HeldAccounting(NORDVIND))
+    queue = IntakeQueue(rabbitmq_url)
+    queue.write([NewHint(AGREEMENT, Kind.DEBTORS, Source.HOOK, "by-broker", 100, 100)])
+    queue.close()
+    running(through)
+
+    eventually(lambda: scalar(postgres, "SELECT correlation_id FROM debtor") == "by-broker", within_s=10)
+    assert waiting(rabbitmq_url)["debitor.intake"] == 0
+
+
+def test_a_run_works_beside_events(services: Services) -> None:
+    """A resync and a drain of the same debtor end in one row, whoever comes first."""
+    use(services, HeldAccounting(NORDVIND))
+    add_hints(services.database, 100)
+    advance(services, start_resync(services, AGREEMENT, ResyncOptions(invoices=False)))
+    drain(services, AGREEMENT, Kind.DEBTORS)
+
+    assert scalar(services.database, "SELECT count(*) FROM debtor") == 1
+    assert scalar(services.database, "SELECT state FROM run") == "done"
