@@ -199,7 +199,7 @@ class _Ways:
                     self._onward.setdefault(old, {})[new] = is_claimed
 
     def onward(self, number: int) -> list[_Step]:
-        """The numbers reached from this one, nearest first; `claimed` = an event being handled is on the way."""
+        """The numbers reached from this one, perhaps itself, nearest first; `claimed` = by an event being handled."""
         found: dict[int, _Step] = {}
         frontier = {(number, False)}
         seen = set(frontier)
@@ -213,7 +213,7 @@ class _Ways:
                 break
             seen |= frontier
             for new, on_claim in frontier:
-                if new != number and (new not in found or (on_claim and not found[new].claimed)):
+                if new not in found or (on_claim and not found[new].claimed):
                     found[new] = _Step(new, distance, on_claim)
         return sorted(found.values(), key=lambda step: (step.distance, step.number))
 
@@ -251,14 +251,17 @@ class _Decision:
                 doubtful.append(row)
         self._find_homes(doubtful)
         for row in sorted(doubtful, key=lambda row: row.number):
-            if row.id not in self._home and row.id not in self._absorbed:
+            if self._is_homeless(row):
                 self._leave(row)
         for grave in self._graves:
-            if grave.id not in self._home:
+            if self._is_homeless(grave):
                 self._follow(grave)
         for number in sorted(self._read):
             self._write(number)
         return self.changes
+
+    def _is_homeless(self, row: StoredDebtor) -> bool:
+        return row.id not in self._home and row.id not in self._absorbed
 
     def _settle(self, row: StoredDebtor, number: int) -> None:
         self._home[row.id] = number
@@ -291,7 +294,7 @@ class _Decision:
         left = row.number in self._read and here is None
         for step in self._ways.onward(row.number):
             there = self._read.get(step.number)
-            if there is None:
+            if there is None or step.number == row.number:
                 continue
             like = likeness(row, there)
             if row.gone:
@@ -317,8 +320,9 @@ class _Decision:
         """
         Whether a row becomes one with the row that stands where it went.
 
-        It happens when an event came late: the debtor was met under its new number first. A tombstone must agree in
-        name and CVR, because its number may have had several owners.
+        It happens when an event came late: the debtor was met under its new number first. The older row lives on, the
+        other one's history follows. A tombstone must agree in name and CVR, because its number may have had several
+        owners.
         """
         for step in self._ways.onward(row.number):
             if not step.claimed:
@@ -330,13 +334,12 @@ class _Decision:
                     self.changes.look.append(Edge(row.number, step.number))
                     return False
             elif other is not None and _as_like(row, there):
-                if not other.gone and other.number == step.number:  # it was met there later than this row
+                if other.id < row.id:
+                    self._absorb(row, other)
+                else:
                     self._absorb(other, row)
                     self._settle(row, step.number)
-                    return True
-                if not row.gone:
-                    self._absorb(row, other)
-                    return True
+                return True
         return False
 
     def _absorb(self, ends: StoredDebtor, goes_on: StoredDebtor) -> None:
@@ -346,7 +349,7 @@ class _Decision:
 
     def _write(self, number: int) -> None:
         changes, debtor, here = self.changes, self._read[number], self._stored.get(number)
-        here_no_more = here is not None and here.id not in self._home and here.id not in self._absorbed
+        here_no_more = here is not None and self._is_homeless(here)
         if debtor is None:
             outcome = Outcome.ABSENT if here is None else Outcome.GONE if here_no_more else Outcome.MOVED
         elif (row := self._tenant.get(number)) is None:
