@@ -176,6 +176,8 @@ sa.Index(
     "uq_debtor_living", debtor.c.agreement, debtor.c.number, unique=True, postgresql_where=_living, sqlite_where=_living
 )
 sa.Index("ix_debtor_number", debtor.c.agreement, debtor.c.number)
+sa.Index("ix_debtor_name", debtor.c.agreement, sa.func.lower(debtor.c.name), debtor.c.id)
+sa.Index("ix_debtor_cvr", debtor.c.agreement, debtor.c.cvr)
 
 debtor_edge = sa.Table(
     "debtor_edge",
@@ -220,6 +222,8 @@ invoice = sa.Table(
     sa.Column("changed_at", UtcDateTime(), nullable=False),
 )
 sa.Index("ix_invoice_debtor", invoice.c.debtor_id, invoice.c.date)
+_unpaid = invoice.c.remainder != 0
+sa.Index("ix_invoice_unpaid", invoice.c.debtor_id, postgresql_where=_unpaid, sqlite_where=_unpaid)
 _orphan = invoice.c.debtor_id.is_(None)
 sa.Index(
     "ix_invoice_orphan", invoice.c.agreement, invoice.c.debtor_number, postgresql_where=_orphan, sqlite_where=_orphan

@@ -36,6 +36,7 @@ def bare(bare_url: str) -> Iterator[Database]:
     database.close()
 
 
+@pytest.mark.filterwarnings("ignore:autogenerate skipping metadata-specified expression-based index")
 def test_a_fresh_database_gets_every_table(bare: Database) -> None:
     """After migrating, the database has exactly the tables the code expects, and doing it again changes nothing."""
     with pytest.raises(ConfigurationError, match="debitor migrate"):

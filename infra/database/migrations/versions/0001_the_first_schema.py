@@ -114,6 +114,13 @@ def upgrade() -> None:
             postgresql_where=sa.text("debtor_id IS NULL"),
             sqlite_where=sa.text("debtor_id IS NULL"),
         )
+        batch_op.create_index(
+            "ix_invoice_unpaid",
+            ["debtor_id"],
+            unique=False,
+            postgresql_where=sa.text("remainder != 0"),
+            sqlite_where=sa.text("remainder != 0"),
+        )
 
     op.create_table(
         "invoice_line",
@@ -264,6 +271,8 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_debtor")),
     )
     with op.batch_alter_table("debtor", schema=None) as batch_op:
+        batch_op.create_index("ix_debtor_cvr", ["agreement", "cvr"], unique=False)
+        batch_op.create_index("ix_debtor_name", ["agreement", sa.text("lower(name)"), "id"], unique=False)
         batch_op.create_index("ix_debtor_number", ["agreement", "number"], unique=False)
         batch_op.create_index(
             "uq_debtor_living",
@@ -286,7 +295,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_debtor_edge")),
         sa.UniqueConstraint("agreement", "old_number", "new_number", name=op.f("uq_debtor_edge_agreement")),
     )
-    op.create_index("ix_debtor_edge_new", "debtor_edge", ["agreement", "new_number"], unique=False)
+    with op.batch_alter_table("debtor_edge", schema=None) as batch_op:
+        batch_op.create_index("ix_debtor_edge_new", ["agreement", "new_number"], unique=False)
+
     op.create_table(
         "failure",
         sa.Column(
