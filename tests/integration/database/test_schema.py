@@ -37,6 +37,7 @@ def bare(bare_url: str) -> Iterator[Database]:
 
 
 @pytest.mark.filterwarnings("ignore:autogenerate skipping metadata-specified expression-based index")
+@pytest.mark.filterwarnings("ignore:Skipped unsupported reflection of expression-based index")
 def test_a_fresh_database_gets_every_table(bare: Database) -> None:
     """After migrating, the database has exactly the tables the code expects, and doing it again changes nothing."""
     with pytest.raises(ConfigurationError, match="debitor migrate"):
