@@ -14,19 +14,28 @@ from infra.bootstrap import Services
 from webhooks.api_accounting import add_accounting
 from webhooks.api_description import DESCRIPTION
 from webhooks.api_operations import add_operations
-from webhooks.api_requests import Problem, answer, problem
+from webhooks.api_requests import MAX_ID, Problem, answer, problem
 
 log = structlog.get_logger()
 
 PREFIX = "/api/v1"
 MAX_BODY = 64 * 1024
 RETRY_AFTER_S = 5
+_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 
 def make_api(services: Services) -> Blueprint:
     """The blueprint; it has no cookies and no forms, so the pages' protection against forged forms is not for it."""
     api = Blueprint("api", __name__, url_prefix=PREFIX)
     _answer_errors(api)
+
+    @api.before_request
+    def limit() -> None:
+        """No body is large, no number longer than the database's."""
+        request.max_content_length = MAX_BODY
+        if any(isinstance(value, int) and value > MAX_ID for value in (request.view_args or {}).values()):
+            raise _nothing_here()
+
     add_accounting(api, services)
     add_operations(api, services)
 
@@ -39,12 +48,13 @@ def make_api(services: Services) -> Blueprint:
     @api.route("/<path:rest>", methods=_METHODS)
     def nothing_here(rest: str) -> ResponseReturnValue:
         """Any other path or method: a problem, not a page."""
-        raise Problem(404, f"there is nothing at this path for this method; {PREFIX}/openapi.json lists what there is")
+        raise _nothing_here()
 
     return api
 
 
-_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+def _nothing_here() -> Problem:
+    return Problem(404, f"there is nothing at this path for this method; {PREFIX}/openapi.json lists what there is")
 
 
 def _answer_errors(api: Blueprint) -> None:
@@ -68,7 +78,3 @@ def _answer_errors(api: Blueprint) -> None:
     def bug(error: Exception) -> ResponseReturnValue:
         log.exception("api.bug")
         return problem(Problem(500, "Debitor failed; the log says why"))
-
-    @api.before_request
-    def limit_body() -> None:
-        request.max_content_length = MAX_BODY

@@ -10,13 +10,13 @@ from flask import Blueprint
 from flask.typing import ResponseReturnValue
 
 from domain.debtors import MAX_NUMBER
+from domain.hints import usable
 from infra.bootstrap import Services
 from infra.database import api_views
 from infra.database.api_views import InvoicePlace
 from infra.database.views_debtors import Agreement
 from webhooks import api_shapes as shapes
 from webhooks.api_requests import (
-    MAX_ID,
     Problem,
     agreement_of,
     answer,
@@ -29,8 +29,7 @@ from webhooks.api_requests import (
 )
 
 SCOPE = "accounting:read"
-_AGREEMENT = f"/agreements/<int(max={MAX_ID}):agreement>"
-_NUMBER = f"<int(max={MAX_NUMBER}):wanted>"
+_AGREEMENT = "/agreements/<int:agreement>"
 
 
 def add_accounting(api: Blueprint, services: Services) -> None:
@@ -51,7 +50,7 @@ def add_accounting(api: Blueprint, services: Services) -> None:
             )
         return page(rows, limit, lambda row: shapes.debtor(row, own.base_currency), lambda row: row.number)
 
-    @api.get(f"{_AGREEMENT}/debtors/{_NUMBER}")
+    @api.get(f"{_AGREEMENT}/debtors/<int:wanted>")
     def debtor(agreement: int, wanted: int) -> ResponseReturnValue:
         """One debtor, deleted or not."""
         own = asked(agreement)
@@ -80,7 +79,7 @@ def add_accounting(api: Blueprint, services: Services) -> None:
             lambda row: row.number if debtor is None else f"{row.date.isoformat()}.{row.number}",
         )
 
-    @api.get(f"{_AGREEMENT}/invoices/{_NUMBER}")
+    @api.get(f"{_AGREEMENT}/invoices/<int:wanted>")
     def invoice(agreement: int, wanted: int) -> ResponseReturnValue:
         """One booked invoice with its lines in the order on paper."""
         own = asked(agreement)
@@ -100,6 +99,9 @@ def _place() -> InvoicePlace | None:
         return None
     date, _, last = cursor.partition(".")
     try:
-        return InvoicePlace(dt.date.fromisoformat(date), int(last))
+        place = InvoicePlace(dt.date.fromisoformat(date), usable(last) or 0)
     except ValueError:
-        raise Problem(400, "cursor must be one that a page of this list gave", field="cursor") from None
+        place = None
+    if place is None or place.number == 0:
+        raise Problem(400, "cursor must be one that a page of this list gave", field="cursor")
+    return place

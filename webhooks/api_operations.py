@@ -33,7 +33,6 @@ from webhooks.api_requests import (
 )
 
 SCOPE = "operations"
-_ID = f"<int(max={MAX_ID}):wanted>"
 _FLAGS = ("debtors", "invoices", "dry_run", "allow_deletions")
 _MAX_NOTE = 2_000
 
@@ -52,14 +51,14 @@ def add_operations(api: Blueprint, services: Services) -> None:
             rows = failure_list.failures(connection, wanted, after=number("cursor"), limit=limit + 1)
         return page(rows, limit, shapes.failure, lambda row: row.id)
 
-    @api.get(f"/failures/{_ID}")
+    @api.get("/failures/<int:wanted>")
     def failure(wanted: int) -> ResponseReturnValue:
         """One failure with its whole story."""
         found = own_failure(wanted)
         check_parameters(())
         return answer(shapes.failure(found))
 
-    @api.post(f"/failures/{_ID}/replay")
+    @api.post("/failures/<int:wanted>/replay")
     def replay(wanted: int) -> ResponseReturnValue:
         """Have the record read again; 409 says what to do about a failure that this cannot help."""
         own_failure(wanted)
@@ -74,7 +73,7 @@ def add_operations(api: Blueprint, services: Services) -> None:
         services.wake_ups.note(done.failure.agreement, kind)
         return answer(shapes.failure(done.failure), headers={"X-Correlation-Id": done.correlation_id})
 
-    @api.post(f"/failures/{_ID}/dismiss")
+    @api.post("/failures/<int:wanted>/dismiss")
     def dismiss(wanted: int) -> ResponseReturnValue:
         """End a failure as it is, with a note for the next reader."""
         own_failure(wanted)
@@ -97,7 +96,7 @@ def add_operations(api: Blueprint, services: Services) -> None:
             )
         return page(rows, limit, shapes.run, lambda row: row.id)
 
-    @api.get(f"/runs/{_ID}")
+    @api.get("/runs/<int:wanted>")
     def run(wanted: int) -> ResponseReturnValue:
         """One run: where it is and what it did so far."""
         firm = caller(services, SCOPE)
