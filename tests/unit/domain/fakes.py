@@ -68,6 +68,7 @@ class Tables:
     """Everything stored; values are immutable, so a shallow copy is a snapshot."""
 
     debtors: dict[int, DebtorRow] = field(default_factory=dict)
+    numbers: dict[int, int] = field(default_factory=dict)  # of the living: number → row id
     edges: dict[Edge, None] = field(default_factory=dict)
     invoices: dict[int, InvoiceRow] = field(default_factory=dict)
     readings: dict[tuple[str, int], int] = field(default_factory=dict)
@@ -252,10 +253,12 @@ class DebtorTable:
             self._put(DebtorRow(self.tables.next("debtor"), debtor))
 
     def _put(self, row: DebtorRow) -> None:
-        others = (other for other in self.tables.debtors.values() if other.id != row.id and other.living)
-        assert not row.living or row.number not in {other.number for other in others}, (
-            f"two living debtors under {row.number}"
-        )
+        before = self.tables.debtors.get(row.id)
+        if before is not None and before.living:
+            del self.tables.numbers[before.number]
+        if row.living:
+            assert row.number not in self.tables.numbers, f"two living debtors under {row.number}"
+            self.tables.numbers[row.number] = row.id
         self.tables.debtors[row.id] = row
 
     def remember_edges(self, edges: Iterable[Edge]) -> None:
