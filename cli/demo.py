@@ -114,6 +114,7 @@ def _start_stand_in(listen: str, debtors: int, invoices: int) -> subprocess.Pope
         [
             *(sys.executable, "-m", "sandbox", "--listen", listen, "--end-with-parent"),
             *("--agreement", str(AGREEMENT), "--debtors", str(debtors), "--invoices", str(invoices)),
+            *("--keep", str((FOLDER / "economic.books").resolve())),
             # *("--journal", str((FOLDER / "economic.journal").resolve())),
         ],
         start_new_session=True,  # Ctrl-C reaches Debitor first, which then ends it
