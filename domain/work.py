@@ -78,4 +78,4 @@ def wait_s(error: TransientError, attempt: int) -> float:
         return min(MAX_RETRY_AFTER_S, max(1.0, error.retry_after_s))
     if isinstance(error, CredentialsRefused | CredentialsMissing | WrongAgreement | Blocked):
         return _REFUSED_WAITS_S[min(attempt, len(_REFUSED_WAITS_S)) - 1]
-    return min(MAX_WAIT_S, 2.0 ** min(attempt, 10)) * random.uniform(0.8, 1.2)  # noqa: S311
+    return min(MAX_WAIT_S / 1.2, 2.0 ** min(attempt, 10)) * random.uniform(0.8, 1.2)  # noqa: S311
