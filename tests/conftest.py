@@ -21,7 +21,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         wanted = set(getattr(item, "fixturenames", ()))
         variant = getattr(getattr(item, "callspec", None), "params", {})
         chosen = {value for value in variant.values() if isinstance(value, str)}
-        if wanted & {"postgres_url", "rabbitmq_url"} or chosen & {"postgresql", "rabbitmq"}:
+        real = {"postgres_server", "rabbitmq_server", "postgres_url", "rabbitmq_url"}
+        if wanted & real or chosen & {"postgresql", "rabbitmq"}:
             item.add_marker(pytest.mark.real)
 
 
@@ -34,6 +35,16 @@ def postgres_server() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def _migrated(postgres_server: str) -> Iterator[Database]:
+    with services.fresh_database(postgres_server) as url:
+        database = Database(url.replace("postgresql://", "postgresql+psycopg://"))
+        schema.migrate(database)
+        yield database
+        database.close()
+
+
+@pytest.fixture(scope="module")
+def module_database(postgres_server: str) -> Iterator[Database]:
+    """A PostgreSQL database of its own for a module whose processes keep running."""
     with services.fresh_database(postgres_server) as url:
         database = Database(url.replace("postgresql://", "postgresql+psycopg://"))
         schema.migrate(database)

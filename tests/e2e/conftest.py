@@ -1,0 +1,41 @@
+"""Debitor in both forms, started once for all tests of this folder: every test brings an agreement of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from infra.database.engine import Database
+from tests.support.brokers import purge
+from tests.support.forms import Agreement, Form, embedded, grown
+
+
+@pytest.fixture(scope="module")
+def grown_form(
+    module_database: Database, rabbitmq_server: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Form]:
+    """PostgreSQL, RabbitMQ, web, two workers, scheduler."""
+    purge(rabbitmq_server)
+    with grown(tmp_path_factory.mktemp("grown"), module_database.url, rabbitmq_server) as form:
+        yield form
+
+
+@pytest.fixture(scope="module")
+def embedded_form(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Form]:
+    """`debitor up`: SQLite, everything in one process."""
+    with embedded(tmp_path_factory.mktemp("embedded")) as form:
+        yield form
+
+
+@pytest.fixture(params=["embedded", pytest.param("grown", marks=pytest.mark.real)])
+def form(request: pytest.FixtureRequest) -> Form:
+    """Debitor running, in each form."""
+    found: Form = request.getfixturevalue(f"{request.param}_form")
+    return found
+
+
+@pytest.fixture
+def agreement(form: Form) -> Agreement:
+    """A new agreement whose hooks come to Debitor."""
+    return form.agreement()
