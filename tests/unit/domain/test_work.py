@@ -52,7 +52,7 @@ def test_outages_are_waited_out_in_growing_steps(attempt: int) -> None:
     """Twice as long each time, a fifth more or less by chance, ten minutes at most."""
     for _ in range(20):
         seconds = wait_s(Unavailable("down"), attempt)
-            assert 0.8 * min(500.0, 2.0**attempt) <= seconds <= min(600.1, 1.2 * 2.0**attempt)
+        assert 0.8 * min(500.0, 2.0**attempt) <= seconds <= min(600.1, 1.2 * 2.0**attempt)
 
 
 @pytest.mark.parametrize("error", [CredentialsRefused(""), CredentialsMissing(""), WrongAgreement(""), Blocked("")])
