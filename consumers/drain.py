@@ -95,8 +95,8 @@ def _work(services: Services, lease: Lease) -> str:
     done = REFRESH[lease.kind](work, api, hints, more_time=lambda: time.monotonic() - started < SLICE_S)
     if not done.finished:
         services.work.release(lease)
-    RECORDS_OF = {name: count for name, count in done.outcomes.items() if count}
-    for name, count in RECORDS_OF.items():
+    records = {name: count for name, count in done.outcomes.items() if count}
+    for name, count in records.items():
         RECORDS.labels(lease.kind.value, name).inc(count)
     log.info(
         f"{lease.kind.value}.refreshed",
@@ -105,7 +105,7 @@ def _work(services: Services, lease: Lease) -> str:
         finished=done.finished,
         duration_ms=round((time.monotonic() - started) * 1000),
         correlation_ids=[hint.correlation_id for hint in hints[:5]],
-        **RECORDS_OF,
+        **records,
     )
     if lease.kind is not Kind.DEBTORS and (done.outcomes["created"] or done.outcomes["updated"]):
         services.wake_ups.note(lease.agreement, Kind.DEBTORS)

@@ -113,9 +113,12 @@ def refresh_debtors(
     done = Refreshed(hints=len(hints))
     groups = bundles(hints)
     remaining = {number for group in groups for number in group}
-    with work.transaction() as uow:
-        living, expected = _expected(uow, remaining)
-        if not remaining:  # hints without a usable number: nothing to look at
+    living, expected = 0, None
+    if len(remaining) > GUARD_COUNT:  # fewer need no plan, and no guard holds them: counting would cost more
+        with work.transaction() as uow:
+            living, expected = _expected(uow, remaining)
+    if not remaining:  # hints without a usable number: nothing to look at
+        with work.transaction() as uow:
             uow.inbox.handled([hint.id for hint in hints])
             uow.release()
     tracker = HintTracker(hints)
@@ -133,8 +136,6 @@ def _expected(uow: UnitOfWork, numbers: Collection[int]) -> tuple[int, int | Non
     """Living debtors in the mirror, and how many records a walk from the smallest to the largest number passes."""
     living = uow.debtors.count_living()
     total = uow.debtors_total()
-    if not numbers:
-        return living, None
     if total is None or living < 0.9 * total:  # the mirror is not complete: it cannot say
         return living, total
     return living, uow.debtors.count_living(min(numbers), max(numbers))

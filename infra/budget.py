@@ -69,7 +69,7 @@ class SharedBudget:
         with self._lock:
             unused = self._reserved.pop(agreement, 0)
         if unused:
-            with self._database.write() as connection:
+            with self._database.quick() as connection:
                 connection.execute(
                     sa.text(
                         "UPDATE calls SET spent = spent - :unused WHERE agreement = :agreement AND spent >= :unused"
@@ -95,7 +95,7 @@ class SharedBudget:
 
     def _reserve(self, agreement: int, count: int, *, bulk: bool) -> None:
         sql = self._sql
-        with self._database.write() as connection:
+        with self._database.quick_write() as connection:
             row = connection.execute(
                 sa.text(
                     "UPDATE budget SET window_left = CASE"
@@ -144,7 +144,7 @@ class SharedBudget:
         log.warning("budget.paused", agreement=agreement, seconds=seconds)
         with self._lock:
             self._reserved.pop(agreement, None)
-        with self._database.write() as connection:
+        with self._database.quick() as connection:
             connection.execute(
                 sa.text(f"UPDATE budget SET paused_until = {self._sql.after('seconds')} WHERE agreement = :agreement"),
                 {"seconds": seconds, "agreement": agreement},
@@ -153,7 +153,7 @@ class SharedBudget:
     def _lower(self, agreement: int, limit: int, left: int, window_s: int) -> None:
         """A header only lowers what is left, until its window has passed."""
         sql = self._sql
-        with self._database.write() as connection:
+        with self._database.quick() as connection:
             connection.execute(
                 sa.text(
                     "UPDATE budget SET window_limit = :limit,"

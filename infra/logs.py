@@ -31,7 +31,8 @@ def set_up(process: str, *, level: str = "INFO") -> None:
         name_process,
         mask,
     ]
-    renderer = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback) if terminal else structlog.processors.JSONRenderer()
+    on_terminal = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    renderer = on_terminal if terminal else structlog.processors.JSONRenderer()
     tail: list[Any] = [renderer] if terminal else [structlog.processors.format_exc_info, renderer]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],

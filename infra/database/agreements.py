@@ -92,7 +92,7 @@ class Agreements:
         return secret
 
     def get(self, number: int) -> Agreement:
-        with self._database.read() as connection:
+        with self._database.quick() as connection:
             row = connection.execute(
                 sa.text(f"SELECT {_COLUMNS} FROM agreement WHERE number = :number AND removed_at IS NULL"),
                 {"number": number},
@@ -105,7 +105,7 @@ class Agreements:
 
     def all(self) -> list[Agreement]:
         """Connected agreements, sorted by number."""
-        with self._database.read() as connection:
+        with self._database.quick() as connection:
             rows = connection.execute(
                 sa.text(f"SELECT {_COLUMNS} FROM agreement WHERE removed_at IS NULL ORDER BY number")
             )
@@ -113,7 +113,7 @@ class Agreements:
 
     def hook_secret(self, number: int) -> str | None:
         """The secret that a hook must carry; None for an unknown agreement."""
-        with self._database.read() as connection:
+        with self._database.quick() as connection:
             sealed = connection.execute(
                 sa.text("SELECT hook_secret FROM agreement WHERE number = :number AND removed_at IS NULL"),
                 {"number": number},
@@ -122,7 +122,7 @@ class Agreements:
 
     def grant_token(self, number: int) -> str:
         """Raises CredentialsMissing when none is stored."""
-        with self._database.read() as connection:
+        with self._database.quick() as connection:
             sealed = connection.execute(
                 sa.text("SELECT grant_token FROM agreement WHERE number = :number AND removed_at IS NULL"),
                 {"number": number},

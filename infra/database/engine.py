@@ -11,7 +11,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,7 @@ class Database:
     def __init__(self, url: str, *, pool_size: int = 16) -> None:
         self.url = url
         self.engine = _engine(url, pool_size)
+        self._quick = _engine(url, pool_size, quick=True)
         self.sql = Sql(self.engine.dialect.name)
         self.writing = threading.Lock() if not self.sql.postgresql else None
 
@@ -59,7 +60,29 @@ class Database:
                 yield connection
             return
         with self.writing, _translated(), self.engine.connect() as connection:
-            connection = connection.execution_options(debitor_writes=True)
+            connection = connection.execution_options(debitor_begin="BEGIN IMMEDIATE")
+            with connection.begin():
+                yield connection
+
+    @contextmanager
+    def quick(self) -> Iterator[Connection]:
+        """
+        Single statements, each its own transaction, that need not reach the disk before they return.
+
+        The next commit of `write` takes them to the disk with it, since the log is one: whatever follows from them is
+        never there without them. Raises DatabaseAway.
+        """
+        with self.writing or nullcontext(), _translated(), self._quick.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def quick_write(self) -> Iterator[Connection]:
+        """Like `write`, for several statements, without waiting for the disk. Raises DatabaseAway."""
+        with self.writing or nullcontext(), _translated(), self._quick.connect() as connection:
+            if self.writing is None:
+                connection = connection.execution_options(isolation_level="READ COMMITTED")
+            else:
+                connection = connection.execution_options(debitor_begin="BEGIN IMMEDIATE")
             with connection.begin():
                 yield connection
 
@@ -70,6 +93,7 @@ class Database:
 
     def close(self) -> None:
         self.engine.dispose()
+        self._quick.dispose()
 
 
 @contextmanager
@@ -90,7 +114,7 @@ def _first_line(error: Exception) -> str:
     return text.splitlines()[0][:200] if text else type(error).__name__
 
 
-def _engine(url: str, pool_size: int) -> sa.Engine:
+def _engine(url: str, pool_size: int, *, quick: bool = False) -> sa.Engine:
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
         if parsed.database and parsed.database != ":memory:":
@@ -99,7 +123,9 @@ def _engine(url: str, pool_size: int) -> sa.Engine:
             url, connect_args={"check_same_thread": False, "timeout": SQLITE_BUSY_MS / 1000}, pool_size=pool_size
         )
         sa.event.listen(engine, "connect", _prepare_sqlite)
-        sa.event.listen(engine, "begin", _begin_sqlite)
+        if quick:
+            sa.event.listen(engine, "connect", _do_not_wait_for_the_disk)
+        sa.event.listen(engine, "begin", _begin_quick_sqlite if quick else _begin_sqlite)
         return engine
     return sa.create_engine(
         url,
@@ -107,13 +133,15 @@ def _engine(url: str, pool_size: int) -> sa.Engine:
         max_overflow=4,
         pool_timeout=10,
         pool_pre_ping=False,
+        isolation_level="AUTOCOMMIT" if quick else "READ COMMITTED",
         connect_args={
             "connect_timeout": CONNECT_TIMEOUT_S,
             "application_name": "debitor",
             # A frozen server or a cut cable is noticed by the kernel, not by a thread waiting for ever.
             "tcp_user_timeout": 30_000,
             "keepalives_idle": 10,
-            "options": "-c idle_in_transaction_session_timeout=60000 -c lock_timeout=30000",
+            "options": "-c idle_in_transaction_session_timeout=60000 -c lock_timeout=30000"
+            + (" -c synchronous_commit=off" if quick else ""),
         },
     )
 
@@ -150,6 +178,15 @@ def _keep_a_log(connection: sqlite3.Connection) -> None:
             return
 
 
+def _do_not_wait_for_the_disk(connection: Any, _record: Any) -> None:
+    connection.execute("PRAGMA synchronous=NORMAL")
+
+
 def _begin_sqlite(connection: Connection) -> None:
-    writes = connection.get_execution_options().get("debitor_writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    connection.exec_driver_sql(connection.get_execution_options().get("debitor_begin", "BEGIN"))
+
+
+def _begin_quick_sqlite(connection: Connection) -> None:
+    """Without a BEGIN each statement is its own transaction."""
+    if begin := connection.get_execution_options().get("debitor_begin"):
+        connection.exec_driver_sql(begin)

@@ -93,14 +93,14 @@ def failures(
     *,
     after: int | None = None,
     limit: int,
-    replayable: bool = False,
+    replayable: bool | None = None,
 ) -> list[Failure]:
     """
     At most `limit` failures, newest first.
 
     Args:
         after: the id of the last one of the page before.
-        replayable: leave out kinds that a replay cannot help.
+        replayable: only kinds that a replay can help, or only those that it cannot; None = all.
     """
     query = _select(wanted.firm)
     for column, value in (
@@ -113,8 +113,9 @@ def failures(
             query = query.where(column == value)
     if wanted.since is not None:
         query = query.where(_failure.c.last_seen_at >= wanted.since)
-    if replayable:
-        query = query.where(_failure.c.subject_kind.in_(_READ_AGAIN))
+    if replayable is not None:
+        able = _failure.c.subject_kind.in_(_READ_AGAIN)
+        query = query.where(able if replayable else ~able)
     if after is not None:
         query = query.where(_failure.c.id < after)
     rows = connection.execute(query.order_by(_failure.c.id.desc()).limit(limit))

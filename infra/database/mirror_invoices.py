@@ -186,6 +186,9 @@ class InvoiceRows:
                 tally.stale += len(lines[number])
                 continue
             row, fresh = stored[number], lines_fingerprint(lines[number])
+            if row.lines_state.read_singly and not states[number].read_singly:  # a list never replaces these
+                tally.unchanged += len(lines[number])
+                continue
             if row.lines_fingerprint == fresh:
                 tally.unchanged += len(lines[number])
             else:

@@ -94,7 +94,7 @@ class WorkRows:
     def take(self, agreement: int, kind: Kind) -> Lease | None:
         """The lease, if the work is due and nobody holds it. Raises DatabaseAway."""
         token = secrets.token_hex(16)
-        with self._database.write() as connection:
+        with self._database.quick() as connection:
             taken = connection.execute(
                 sa.text(
                     f"UPDATE work SET lease_token = :token, lease_until = {self._sql.after('lease_s')}"
@@ -106,7 +106,7 @@ class WorkRows:
 
     def due(self) -> list[Due]:
         """Everything that could start now: outstanding events, no lease, `not_before` passed, not paused."""
-        with self._database.read() as connection:
+        with self._database.quick() as connection:
             rows = connection.execute(
                 sa.text(f"SELECT agreement, kind FROM work WHERE {self._free} AND {_OUTSTANDING}")
             )
@@ -114,7 +114,7 @@ class WorkRows:
 
     def is_due(self, agreement: int, kind: Kind) -> bool:
         """The look after a release."""
-        with self._database.read() as connection:
+        with self._database.quick() as connection:
             return (
                 connection.execute(
                     sa.text(
@@ -130,7 +130,7 @@ class WorkRows:
         """How events come in, for the pace."""
         since_hint = self._sql.seconds_since("max(received_at)")
         since_drain = self._sql.seconds_since("drained_at")
-        with self._database.read() as connection:
+        with self._database.quick() as connection:
             row = connection.execute(
                 sa.text(
                     f"SELECT count(*), {since_hint},"
@@ -151,7 +151,7 @@ class WorkRows:
 
     def release(self, lease: Lease, *, drained: bool = False) -> None:
         """Give the lease back; a drain that went well also clears the reason it waited for."""
-        with self._database.write() as connection:
+        with self._database.quick() as connection:
             release_in(connection, self._sql, lease, drained=drained)
 
     def owe(self, lease: Lease) -> None:
@@ -160,7 +160,7 @@ class WorkRows:
 
     def postpone(self, lease: Lease, seconds: float) -> None:
         """Give the lease back and start again in `seconds`: pacing, not trouble."""
-        with self._database.write() as connection:
+        with self._database.quick() as connection:
             connection.execute(
                 sa.text(
                     f"UPDATE work SET lease_token = NULL, lease_until = NULL, not_before = {self._sql.after('seconds')}"
@@ -239,7 +239,7 @@ def release_in(connection: Connection, sql: Sql, lease: Lease, *, drained: bool)
 
 def draw_stamp(database: Database, agreement: int) -> int:
     """The next stamp of an agreement, committed at once: drawn before a request is sent, it dates the answer."""
-    with database.write() as connection:
+    with database.quick() as connection:
         value = connection.execute(
             sa.text("UPDATE stamp SET value = value + 1 WHERE agreement = :agreement RETURNING value"),
             {"agreement": agreement},

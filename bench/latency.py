@@ -1,0 +1,139 @@
+"""
+From a hook to its row, beyond the API's own delay: 50 agreements, one event a second each, PostgreSQL and RabbitMQ.
+
+The stand-in answers after a fixed delay, which is taken off; the row is watched for in the database itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import sys
+import time
+import urllib.parse
+
+import httpx
+import psycopg
+
+from bench import report
+from bench.servers import free_port, running
+from bench.stand_in import BROKER_URL, SECRET, StandIn, connect_agreement, debitor, postgres, stand_in
+
+AGREEMENTS = max(5, round(50 * report.SCALE))
+SECONDS = max(5, round(30 * report.SCALE))
+FIRST = 2_000_001
+DEBTORS = 20
+
+
+def prepare(api: StandIn, env: dict[str, str]) -> list[int]:
+    """The agreements, on both sides, each with its debtors mirrored."""
+    connect_agreement(env)
+    numbers = list(range(FIRST, FIRST + AGREEMENTS))
+    for number in numbers:
+        api.call("POST", "/agreements", {"number": number})
+        api.call("POST", f"/agreements/{number}/bulk", {"debtors": DEBTORS, "invoices": 0, "seed": number})
+        arguments = ["agreement", "add", str(number), "--grant-token", "-", "--webhook-secret", SECRET]
+        debitor(arguments, env, given=f"sandbox-grant-{number}\n")
+        debitor(["resync", str(number), "--json"], env)
+    return numbers
+
+
+async def measure(api: StandIn, port: int, url: str, numbers: list[int]) -> list[float]:
+    """Milliseconds from sending each hook to its row, for one event a second and agreement."""
+    waits: list[float] = []
+    connection = await psycopg.AsyncConnection.connect(url, autocommit=True)
+    due: dict[tuple[int, int, str], float] = {}
+    sent_all = asyncio.Event()
+
+    async def watch() -> None:
+        """Reads the newest changes every two milliseconds; a row counts when its new name is there."""
+        while not (sent_all.is_set() and not due):
+            cursor = await connection.execute("SELECT agreement, number, name FROM debtor WHERE name LIKE 'Bench %'")
+            now = time.perf_counter()
+            for row in await cursor.fetchall():
+                sent = due.pop((row[0], row[1], row[2]), None)
+                if sent is not None:
+                    waits.append((now - sent) * 1000)
+            await asyncio.sleep(0.002)
+
+    async with httpx.AsyncClient(timeout=30) as http:
+
+        async def events(agreement: int) -> None:
+            await asyncio.sleep(random.random())
+            for turn in range(SECONDS):
+                started = time.perf_counter()
+                number, name = random.randint(1, DEBTORS), f"Bench {agreement} {turn}"
+                await http.patch(
+                    f"{api.url}/_control/agreements/{agreement}/debtors/{number}", content=json.dumps({"name": name})
+                )
+                for key in [key for key in due if key[:2] == (agreement, number)]:
+                    del due[key]  # overtaken before it was seen: the newer one counts
+                due[agreement, number, name] = time.perf_counter()
+                answer = await http.post(
+                    f"http://127.0.0.1:{port}/webhooks/e-conomic/{agreement}/{SECRET}/customer",
+                    content=urllib.parse.urlencode({"old": number, "new": number}),
+                )
+                if answer.status_code != 202:
+                    raise SystemExit(f"a hook was answered {answer.status_code}")
+                await asyncio.sleep(max(0.0, 1.0 - (time.perf_counter() - started)))
+
+        watcher = asyncio.create_task(watch())
+        await asyncio.gather(*(events(agreement) for agreement in numbers))
+        sent_all.set()
+        await asyncio.wait_for(watcher, timeout=60)
+    await connection.close()
+    return sorted(waits)
+
+
+async def api_delay(api: StandIn) -> float:
+    """Median milliseconds of one single read straight from the stand-in, alone."""
+    headers = {"X-AppSecretToken": "sandbox-app-secret", "X-AgreementGrantToken": f"sandbox-grant-{FIRST}"}
+    async with httpx.AsyncClient(headers=headers) as http:
+        times = []
+        for _ in range(200):
+            started = time.perf_counter()
+            (await http.get(f"{api.url}/customers/1")).raise_for_status()
+            times.append((time.perf_counter() - started) * 1000)
+    return report.middle(times)
+
+
+def main() -> None:
+    command = [sys.executable, "-c", "from cli.main import main; main()"]
+    with stand_in(0, 0, 1) as api, postgres("debitor_bench_latency") as url:
+        port = free_port()
+        health = [free_port(), free_port()]
+        env = {
+            **api.environment(),
+            "DEBITOR_DATABASE_URL": url,
+            "DEBITOR_BROKER_URL": BROKER_URL,
+            "DEBITOR_LISTEN": f"127.0.0.1:{port}",
+        }
+        numbers = prepare(api, env)
+        worker = {**env, "DEBITOR_METRICS_LISTEN": f"127.0.0.1:{health[0]}"}
+        scheduler = {**env, "DEBITOR_METRICS_LISTEN": f"127.0.0.1:{health[1]}"}
+        with (
+            running([*command, "serve", "--processes", "1"], env, f"http://127.0.0.1:{port}/health/ready"),
+            running([*command, "worker"], worker, f"http://127.0.0.1:{health[0]}/health/live"),
+            running([*command, "scheduler"], scheduler, f"http://127.0.0.1:{health[1]}/health/live"),
+        ):
+            delay = asyncio.run(api_delay(api))
+            waits = asyncio.run(measure(api, port, url, numbers))
+    beyond = [max(0.0, wait - delay) for wait in waits]
+    p50, p99 = beyond[len(beyond) // 2], beyond[int(len(beyond) * 0.99)]
+    report.write(
+        "latency",
+        how=(
+            f"{AGREEMENTS} agreements, one change and its hook a second each for {SECONDS} s; from sending the hook to"
+            f" the new name in the debtor's row, looked for every 2 ms; {len(waits):,} events; the stand-in's own"
+            f" {delay:.1f} ms for one read taken off; one web process, one worker, one scheduler."
+        ),
+        columns=("what", "ms"),
+        rows=[("p50", f"{p50:.1f}"), ("p99", f"{p99:.1f}"), ("largest", f"{beyond[-1]:.1f}")],
+        figures={"p50_ms": p50, "p99_ms": p99},
+        ratios={},
+    )
+
+
+if __name__ == "__main__":
+    main()
