@@ -5,10 +5,12 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
+from sqlalchemy.engine import Connection
 
 from cli.dead_letters import dead_letters
 from cli.output import AGREEMENT, JSON, CommandFailed, connected, counted, print_facts, print_json, print_table
@@ -103,25 +105,28 @@ def replay(
     _choose(ids, wanted, everything)
     with connected() as services:
         with services.database.read() as connection:
-            chosen = (
-                _by_id(services, ids)
-                if ids
-                else failure_list.failures(connection, wanted, limit=limit, replayable=True)
-            )
-            matching = [] if ids else failure_list.failures(connection, wanted, limit=limit + len(chosen))
-        able = [failure for failure in chosen if failure.state == "open" and failure.read_again]
-        refused = [(failure, _why_not(failure)) for failure in chosen if failure not in able]
-        refused += [(failure, failure.instead) for failure in matching if failure.read_again is None]
+            if ids:
+                chosen = _by_id(connection, ids)
+            else:
+                able = failure_list.failures(connection, wanted, limit=limit, replayable=True)
+                chosen = able + failure_list.failures(connection, wanted, limit=limit, replayable=False)
+        helped = [failure for failure in chosen if failure.state == "open" and failure.read_again]
         if dry_run:
-            _print_failures(able, empty="Nothing would be replayed.")
+            _print_failures(helped, empty="Nothing would be replayed.")
         else:
-            done = failure_list.replay(services.database, [failure.id for failure in able])
-            for outcome in done:
-                if outcome.correlation_id and outcome.failure.read_again:
-                    services.wake_ups.note(outcome.failure.agreement, outcome.failure.read_again)
-            replayed = sum(outcome.correlation_id is not None for outcome in done)
-            click.echo(f"{counted(replayed, 'failure')} replayed: what they are about is read again now.")
-    _say_what_is_left(refused, by_id=bool(ids))
+            _replay(services, helped)
+    _say_what_is_left(
+        [failure for failure in chosen if failure.state != "open" or not failure.read_again], by_id=bool(ids)
+    )
+
+
+def _replay(services: Services, chosen: list[Failure]) -> None:
+    done = failure_list.replay(services.database, [failure.id for failure in chosen])
+    replayed = [outcome.failure for outcome in done if outcome.correlation_id is not None]
+    for number, kind in {(failure.agreement, failure.read_again) for failure in replayed}:
+        if kind is not None:
+            services.wake_ups.note(number, kind)
+    click.echo(f"{counted(len(replayed), 'failure')} replayed: what they are about is read again now.")
 
 
 @failures.command()
@@ -146,7 +151,7 @@ def dismiss(
     _choose(ids, wanted, everything)
     with connected() as services:
         with services.database.read() as connection:
-            chosen = _by_id(services, ids) if ids else failure_list.failures(connection, wanted, limit=limit)
+            chosen = _by_id(connection, ids) if ids else failure_list.failures(connection, wanted, limit=limit)
         open_ones = [failure for failure in chosen if failure.state == "open"]
         if dry_run:
             _print_failures(open_ones, empty="Nothing would be dismissed.")
@@ -154,7 +159,7 @@ def dismiss(
             done = failure_list.dismiss(services.database, [failure.id for failure in open_ones], note)
             dismissed = sum(failure.state == "dismissed" for failure in done)
             click.echo(f"{counted(dismissed, 'failure')} dismissed.")
-    _say_what_is_left([(failure, _why_not(failure)) for failure in chosen if failure.state != "open"], by_id=bool(ids))
+    _say_what_is_left([failure for failure in chosen if failure.state != "open"], by_id=bool(ids))
 
 
 def _choose(ids: tuple[int, ...], wanted: Filter, everything: bool) -> None:
@@ -163,26 +168,25 @@ def _choose(ids: tuple[int, ...], wanted: Filter, everything: bool) -> None:
         raise click.UsageError("say which: ids, or a filter (--kind, --type, --since, --agreement), or --all")
 
 
-def _by_id(services: Services, ids: tuple[int, ...]) -> list[Failure]:
-    with services.database.read() as connection:
-        found = [(wanted, failure_list.failure(connection, wanted)) for wanted in dict.fromkeys(ids)]
-    for wanted, failure in found:
+def _by_id(connection: Connection, ids: tuple[int, ...]) -> list[Failure]:
+    """Raises CommandFailed when there is one that there is not."""
+    found = []
+    for wanted in dict.fromkeys(ids):
+        failure = failure_list.failure(connection, wanted)
         if failure is None:
             raise CommandFailed(f"there is no failure {wanted}; nothing was changed")
-    return [failure for _, failure in found if failure]
+        found.append(failure)
+    return found
 
 
-def _why_not(failure: Failure) -> str:
-    return failure.instead if failure.state == "open" else f"it is {failure.state} already"
-
-
-def _say_what_is_left(refused: list[tuple[Failure, str]], *, by_id: bool) -> None:
-    """Named ones that were not done make the command fail; a bulk command only mentions the kinds it left out."""
-    if by_id and refused:
-        raise CommandFailed("; ".join(f"failure {failure.id} was left as it is: {why}" for failure, why in refused))
-    for why in dict.fromkeys(why for _, why in refused):
-        alike = [failure for failure, other in refused if other == why]
-        click.echo(f"Left open: {counted(len(alike), 'failure')} about {alike[0].subject_kind}: {why}.", err=True)
+def _say_what_is_left(left: list[Failure], *, by_id: bool) -> None:
+    """Named ones that were not done make the command fail; a bulk command only mentions what it left out."""
+    reasons = [failure.instead if failure.state == "open" else f"it is {failure.state} already" for failure in left]
+    if by_id and left:
+        said = (f"failure {failure.id} was left as it is: {why}" for failure, why in zip(left, reasons, strict=True))
+        raise CommandFailed("; ".join(said))
+    for why, count in Counter(reasons).items():
+        click.echo(f"Left open, {counted(count, 'failure')}: {why}.", err=True)
 
 
 def _print_failures(found: list[Failure], *, empty: str) -> None:

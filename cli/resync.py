@@ -132,7 +132,8 @@ def _finish(services: Services, run_id: int) -> Run:
     """
     Work on a run until it has ended, or watch the process that does.
 
-    The lease decides who works: a worker may take over while this command waits, and the other way round.
+    The embedded form does the work where it runs, unless this command alone was given the token. Elsewhere the lease
+    decides: a worker may take over while this command waits, and the other way round.
 
     Raises:
         CommandFailed: interrupted, or the database does not answer; the run stays and can be resumed.
@@ -144,15 +145,16 @@ def _finish(services: Services, run_id: int) -> Run:
         try:
             while (run := _get(services, run_id)).state in UNFINISHED:
                 display.show(ResyncState.from_json(run.progress))
-                token = services.runs.take(run_id) if _works_here(services, number) else None
+                running = None if number in services.granted else lock.holder(services.settings)
+                token = services.runs.take(run_id) if running is None else None
                 if token is None:
-                    display.wait(_reason(run))
+                    display.wait(_who_works(run, running))
                     time.sleep(POLL_S)
                     continue
                 seconds = work_on(services, run_id, token, on_page=display.show)
                 token = None
                 if seconds > 0:
-                    display.wait(_reason(_get(services, run_id)), seconds)
+                    display.wait(_get(services, run_id).message or "", seconds)
                     _sleep(services, run_id, seconds)
         except KeyboardInterrupt:
             if token is not None:
@@ -161,11 +163,6 @@ def _finish(services: Services, run_id: int) -> Run:
         except DatabaseAway as error:
             raise CommandFailed(f"{error}; {goes_on}") from error
     return run
-
-
-def _works_here(services: Services, number: int) -> bool:
-    """With the embedded form running, it does the work; unless this command alone was given the token."""
-    return number in services.granted or lock.holder(services.settings) is None
 
 
 def _sleep(services: Services, run_id: int, seconds: float) -> None:
@@ -181,12 +178,12 @@ def _get(services: Services, run_id: int) -> Run:
     return run
 
 
-def _reason(run: Run) -> str:
+def _who_works(run: Run, running: int | None) -> str:
     if run.state == "waiting" and run.message:
         return run.message
-    if run.state == "running":
-        return "another process works on it, or was killed less than three minutes ago"
-    return "the running process takes it within a second"
+    if running is not None:
+        return f"process {running} does the work"
+    return "another process works on it, or was killed less than three minutes ago"
 
 
 def _said(options: ResyncOptions) -> str:
