@@ -95,8 +95,14 @@ class LinesState(StrEnum):
 
     PENDING = "pending"  # not read yet
     VERIFIED = "verified"  # they sum up to the header
-    COMPLETE = "complete"  # read with the single invoice: as good as it gets, text lines included
-    UNVERIFIED = "unverified"  # they do not sum up, or could not be read singly
+    COMPLETE = "complete"  # read with the single invoice, and they sum up: as good as it gets, text lines included
+    DIFFERENT = "different"  # read with the single invoice, and even so they do not sum up: as good as it gets
+    UNVERIFIED = "unverified"  # those of the list do not sum up, and were not read singly
+
+    @property
+    def read_singly(self) -> bool:
+        """Nothing better can be read: booked lines never change, and a list never replaces these."""
+        return self in (LinesState.COMPLETE, LinesState.DIFFERENT)
 
 
 class InvoiceWithLines(NamedTuple):

@@ -43,24 +43,24 @@ class InvoiceReadings:
         header = single.header
         self.headers[header.number] = header
         self.stamps[header.number] = stamp
-        self.add_lines(stamp, header.number, header.net, single.lines, if_they_agree=LinesState.COMPLETE)
+        self._add_lines(stamp, header.number, unique_lines(single.lines))
+        agree = lines_agree(header.net, self.lines[header.number])
+        self.states[header.number] = LinesState.COMPLETE if agree else LinesState.DIFFERENT
 
-    def add_lines(
-        self,
-        stamp: int,
-        number: int,
-        net: Decimal,
-        lines: Sequence[Line],
-        *,
-        if_they_agree: LinesState = LinesState.VERIFIED,
-    ) -> bool:
-        """Whether the lines add up to the header's net amount; they are kept, with that verdict, either way."""
-        unique = unique_lines(lines)
-        agree = lines_agree(net, unique)
-        self.lines[number] = unique
-        self.lines_stamps[number] = stamp
-        self.states[number] = if_they_agree if agree else LinesState.UNVERIFIED
+    def add_lines(self, stamp: int, number: int, net: Decimal, lines: Sequence[Line]) -> bool:
+        """Whether listed lines add up to the header's net amount; they are kept, with that verdict, either way."""
+        self._add_lines(stamp, number, unique_lines(lines))
+        agree = lines_agree(net, self.lines[number])
+        self.states[number] = LinesState.VERIFIED if agree else LinesState.UNVERIFIED
         return agree
+
+    def _add_lines(self, stamp: int, number: int, lines: list[Line]) -> None:
+        self.lines[number] = lines
+        self.lines_stamps[number] = stamp
+
+    def count_doubtful(self) -> int:
+        """Invoices whose lines do not sum up."""
+        return sum(state in (LinesState.UNVERIFIED, LinesState.DIFFERENT) for state in self.states.values())
 
     def covered(self) -> set[int]:
         """Numbers that have their answer."""
@@ -316,7 +316,7 @@ def count(done: Refreshed, headers: Tally, lines: Tally, readings: InvoiceReadin
             "lines": lines.created,
             "absent": len(readings.absent),
             "unreadable": len(readings.unreadable),
-            "lines_unverified": sum(state is LinesState.UNVERIFIED for state in readings.states.values()),
+            "lines_unverified": readings.count_doubtful(),
         }
     )
 

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from domain.debtors import MAX_NUMBER
 from domain.errors import PermanentError
 from domain.hints import Kind, NewHint, Source
-from domain.invoices import Line, LinesState
+from domain.invoices import Line
 from domain.ports import AccountingApi, FailureReport, Tally, UnitOfWork, WorkPort
 from domain.refresh_debtors import (
     GUARD_COUNT,
@@ -323,8 +323,8 @@ class Resync:
             header = stored.get(number)
             if header is None:  # booked since the headers were read: its hook brings it whole
                 tally.created += len(lines) if self._options.dry_run else 0
-            elif header.lines_state is LinesState.COMPLETE:
-                tally.unchanged += len(lines)  # read singly once; booked lines never change
+            elif header.lines_state.read_singly:
+                tally.unchanged += len(lines)
             elif number not in unreadable:  # the others stay pending, for the repair
                 readings.add_lines(stamp, number, header.net, lines)
         tally.add(uow.invoices.write_lines(readings.lines, readings.states, readings.lines_stamps))
@@ -354,9 +354,9 @@ class Resync:
             settle_failures(uow, readings)
             state.singles = reader.singles_left
             state.after = todo[-1]
-            open_still = sum(readings.states.get(n) in (None, LinesState.UNVERIFIED) for n in todo)
+            unread = sum(number not in readings.states for number in todo)
             state.count("lines", **_tally(tally))
-            state.count("invoices", lines_unverified=open_still)
+            state.count("invoices", lines_unverified=readings.count_doubtful() + unread)
             if readings.refused is not None:
                 state.count("lines", refused=1)
                 state.enter(Phase.DONE)

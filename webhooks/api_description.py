@@ -73,7 +73,7 @@ _INVOICE = _object(
         "order_number": _WHOLE,
         **_fields("other_reference heading", _TEXT),
         "recipient": _object(_fields("name address zip city country ean cvr", _TEXT)),
-        "lines_state": {"enum": ["pending", "verified", "complete", "unverified"]},
+        "lines_state": {"enum": ["pending", "verified", "complete", "different", "unverified"]},
         "lines": {"type": "array", "items": _ref("Line"), "description": "of a single invoice only"},
     }
 )

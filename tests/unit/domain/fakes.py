@@ -335,6 +335,9 @@ class InvoiceTable:
                 tally.stale += len(fresh)
                 continue
             print_ = lines_fingerprint(fresh)
+            if row.lines_state.read_singly and not states[number].read_singly:
+                tally.unchanged += len(fresh)
+                continue
             if row.lines_fingerprint == print_:
                 tally.unchanged += len(fresh)
             else:

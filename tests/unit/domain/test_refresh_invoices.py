@@ -153,15 +153,21 @@ def test_how_many_single_readings_a_run_may_spend(invoices: int, singles: int) -
 
 
 def test_an_invoice_that_does_not_add_up_even_singly() -> None:
-    """Its lines are stored, and marked."""
+    """Its lines are stored and marked, and not asked for again: booked lines never change."""
     single = an_invoice(1)
     mirror, economic = Mirror(), booked(single._replace(header=single.header._replace(net=Decimal("999.00"))))
     ask(mirror, 1)
 
     refresh(mirror, economic)
 
-    assert mirror.lines_states() == {1: UNVERIFIED}
+    assert mirror.lines_states() == {1: LinesState.DIFFERENT}
     assert len(mirror.tables.invoices[1].lines) == 2
+    economic.book(an_invoice(2), an_invoice(3))
+    economic.calls.clear()
+    ask(mirror, 1, 2, 3)
+    refresh(mirror, economic)
+    assert economic.calls == ["invoices", "lines"]
+    assert mirror.lines_states()[1] is LinesState.DIFFERENT
 
 
 def test_refused_lines_hold_up_no_header() -> None:

@@ -137,7 +137,7 @@ def resync(mirror: Mirror, register: Register) -> None:
         pass
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(
     st.lists(st.sampled_from(OPERATIONS), max_size=25),
     st.sampled_from([1, 2, 3, 200]),
