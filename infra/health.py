@@ -8,7 +8,9 @@ import json
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import sqlalchemy as sa
@@ -26,12 +28,44 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
+T = TypeVar("T")
+
+ANSWER_S = 1.0
+"""A database that takes longer counts as away: whoever asks for health must be answered."""
+
+
+class InTime(Generic[T]):
+    """A look at the database on a thread of its own: a frozen server never answers and never refuses."""
+
+    def __init__(self, look: Callable[[], T]) -> None:
+        self._look = look
+        self._lock = threading.Lock()
+        self._answer: Future[T] | None = None
+
+    def __call__(self) -> T:
+        """What the look says; callers at the same time share it. Raises DatabaseAway."""
+        with self._lock:
+            answer = self._answer
+            if answer is None or answer.done():
+                answer = self._answer = Future()
+                threading.Thread(target=self._run, args=(answer,), name="health-look", daemon=True).start()
+        try:
+            return answer.result(timeout=ANSWER_S)
+        except FutureTimeout:
+            raise DatabaseAway(f"the database took longer than {ANSWER_S:g} s") from None
+
+    def _run(self, answer: Future[T]) -> None:
+        try:
+            answer.set_result(self._look())
+        except Exception as error:  # noqa: BLE001 - raised again where it was asked for
+            answer.set_exception(error)
+
 
 class DatabaseGauges(Collector):
     """What waits, as the database says it: the same numbers from every process."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, look: Callable[[], dict[str, Any]]) -> None:
+        self._look = look
 
     def collect(self) -> Iterator[Metric]:
         outstanding = GaugeMetricFamily("debitor_inbox_outstanding", "Unhandled events", labels=["kind"])
@@ -40,7 +74,7 @@ class DatabaseGauges(Collector):
         failures = GaugeMetricFamily("debitor_failures_open", "Things a person must look at")
         up = GaugeMetricFamily("debitor_database_up", "1 while the database answers")
         try:
-            numbers = backlog(self._database)
+            numbers = self._look()
         except DatabaseAway:
             up.add_metric([], 0)
             yield up
@@ -81,9 +115,9 @@ class HealthPath:
 
     def __init__(self, app: WSGIApplication, services: Services, takes_events: Callable[[], bool]) -> None:
         self._app = app
-        self._services = services
         self._takes_events = takes_events
-        self._gauges = DatabaseGauges(services.database)
+        self._backlog = InTime(lambda: backlog(services.database))
+        self._gauges = DatabaseGauges(self._backlog)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         match environ["PATH_INFO"]:
@@ -100,7 +134,7 @@ class HealthPath:
         ready = self._takes_events()
         body: dict[str, Any] = {"ready": ready, "database": "up"}
         try:
-            body["backlog"] = backlog(self._services.database)
+            body["backlog"] = self._backlog()
         except DatabaseAway as error:
             body["database"] = str(error)
         status = "200 OK" if ready else "503 Service Unavailable"
@@ -138,9 +172,11 @@ class _Quiet(WSGIRequestHandler):
 def serve_health(services: Services, address: tuple[str, int]) -> WSGIServer:
     """Serve health and metrics of a worker or scheduler on a thread; `shutdown()` stops it."""
 
+    ping = InTime(services.database.ping)
+
     def takes_events() -> bool:
         try:
-            services.database.ping()
+            ping()
         except DatabaseAway:
             return False
         return True
