@@ -79,7 +79,7 @@ class HookPath:
 
 
 def make_hint(agreement: int, kind: Kind, query: str, body: bytes, secret: str) -> NewHint:
-    """The event a hook becomes; one that names nothing becomes an unusable one, kept with what it said, secrets masked."""
+    """The event a hook becomes; one that names nothing is unusable, and kept with what it said, secrets masked."""
     correlation_id = os.urandom(8).hex()
     if kind is Kind.PAYMENTS:
         return NewHint(agreement, kind, Source.HOOK, correlation_id)

@@ -14,7 +14,7 @@ from domain.errors import Blocked, LeaseLost, PermanentError, Rejected, ServiceG
 from domain.hints import Kind
 from domain.invoices import LinesState
 from domain.ports import LinePage, Unreadable
-from domain.refresh_debtors import SAMPLE
+from domain.refresh_debtors import SAMPLE, refresh_debtors
 from domain.resync import Phase, Resync, ResyncOptions, ResyncState
 from tests.unit.domain.fakes import Economic, Mirror, an_invoice, firm
 
@@ -468,8 +468,6 @@ def test_lines_of_an_invoice_booked_meanwhile_are_left_to_its_hook() -> None:
 
 def test_a_debtor_that_moves_during_the_walk_converges() -> None:
     """Renumbered from a page to come to a page that is done: its event brings it."""
-    from domain.refresh_debtors import refresh_debtors
-
     mirror, economic = Mirror(), Economic(*(firm(n) for n in range(2, 8)), page=3)
     mirror.add(*economic.customers.values())
     before = mirror.ids()
