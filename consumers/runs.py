@@ -32,6 +32,9 @@ def advance(services: Services, run_id: int) -> None:
     """One slice of a run; never raises for the surroundings."""
     token = None
     try:
+        run = services.runs.get(run_id)
+        if run is None or _wants_a_token(services, run):
+            return
         token = services.runs.take(run_id)
         if token is not None:
             work_on(services, run_id, token, slice_s=SLICE_S)
@@ -39,6 +42,12 @@ def advance(services: Services, run_id: int) -> None:
         log.warning("run.database_away", run=run_id, error=str(error))
         if token is not None:
             services.runs.owe(run_id, token)
+
+
+def _wants_a_token(services: Services, run: Run) -> bool:
+    """An agreement asked for its token every time: only the command that was given it can go on."""
+    agreement = services.agreements.get(run.agreement)
+    return agreement.ask_every_time and not agreement.has_grant and run.agreement not in services.granted
 
 
 def work_on(

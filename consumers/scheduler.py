@@ -18,6 +18,7 @@ from infra.bootstrap import Services
 from infra.broker.brokers import WakeUpPublisher
 from infra.broker.intake_queue import IntakeDrain
 from infra.database.engine import DatabaseAway
+from infra.database.holders import free_the_dead
 from infra.database.inbox import SqlInbox
 from infra.database.jobs import Jobs
 
@@ -50,7 +51,8 @@ class Scheduler:
         self._drain.close()
 
     def sweep(self) -> None:
-        """Publish a wake-up for everything that could start now."""
+        """Publish a wake-up for everything that could start now; a killed process's leases are given back first."""
+        free_the_dead(self._services.database)
         for due in self._services.work.due():
             self._services.wake_ups.note(due.agreement, due.kind)
         for run_id in self._services.runs.due():

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from domain.errors import ConfigurationError, CredentialsMissing
 from infra.database.dialect import as_time
 from infra.database.engine import Database
-from infra.database.work import create_rows
+from infra.database.work import create_rows, start_now
 from infra.encryption import SecretBox
 
 
@@ -148,7 +148,7 @@ class Agreements:
                     "ask": ask_every_time,
                 },
             )
-            self._due_now(connection, number)
+            start_now(connection, number)
 
     def identified(self, number: int, *, name: str | None, base_currency: str | None) -> None:
         """/self named this very agreement: its lists may be believed from now on."""
@@ -170,17 +170,22 @@ class Agreements:
                 sa.text(f"UPDATE agreement SET paused_at = {moment} WHERE number = :number"), {"number": number}
             )
             if not paused:
-                self._due_now(connection, number)
+                start_now(connection, number)
 
     def remove(self, number: int) -> None:
-        """Disconnect: secrets are blanked, what was mirrored stays readable, hooks are answered 404."""
+        """
+        Disconnect: tokens and webhook secret are blanked, hooks are answered 404.
+
+        What was mirrored stays in the database, out of sight, until the agreement is added again.
+        """
         self.get(number)
         with self._database.write() as connection:
             connection.execute(
                 sa.text(
-                    f"UPDATE agreement SET removed_at = {self._sql.now}, grant_token = NULL WHERE number = :number"
+                    f"UPDATE agreement SET removed_at = {self._sql.now}, grant_token = NULL, hook_secret = :nothing"
+                    " WHERE number = :number"
                 ),
-                {"number": number},
+                {"number": number, "nothing": self._box.seal(random_secrets.token_urlsafe(24))},
             )
 
     def rotate(self) -> int:
@@ -197,11 +202,6 @@ class Agreements:
                     },
                 )
         return sum(1 + (grant is not None) for _, grant, _ in rows)
-
-    def _due_now(self, connection: sa.Connection, number: int) -> None:
-        connection.execute(
-            sa.text("UPDATE work SET not_before = NULL, attempts = 0 WHERE agreement = :number"), {"number": number}
-        )
 
 
 _SECRET_ALPHABET = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_")

@@ -5,7 +5,6 @@ Runs: jobs somebody asked for, each a row with a lease, its progress and its cou
 from __future__ import annotations
 
 import datetime as dt
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -18,6 +17,7 @@ from domain.resync import ResyncOptions, ResyncState
 from domain.work import wait_s
 from infra.database import tables
 from infra.database.engine import Database
+from infra.database.holders import free_the_dead, new_token
 from infra.database.unit_of_work import SqlUnitOfWork
 from infra.database.work import LEASE_S, Owed, draw_stamp
 
@@ -94,9 +94,14 @@ class Runs:
             return [Run(*row) for row in rows]
 
     def due(self) -> list[int]:
-        """Unfinished runs that nobody holds and whose time has come."""
-        with self._database.read() as connection:
-            rows = connection.execute(sa.text(f"SELECT id FROM run WHERE {self._due()} ORDER BY id"))
+        """Unfinished runs that nobody holds and whose time has come, of agreements that are not paused."""
+        with self._database.quick() as connection:
+            rows = connection.execute(
+                sa.text(
+                    f"SELECT id FROM run WHERE {self._due()} AND EXISTS (SELECT 1 FROM agreement a WHERE"
+                    " a.number = run.agreement AND a.paused_at IS NULL AND a.removed_at IS NULL) ORDER BY id"
+                )
+            )
             return [run_id for (run_id,) in rows]
 
     def _due(self) -> str:
@@ -107,8 +112,9 @@ class Runs:
         )
 
     def take(self, run_id: int) -> str | None:
-        """The lease token, if the run is due and nobody holds it."""
-        token = secrets.token_hex(16)
+        """The lease token, if the run is due and nobody alive holds it."""
+        free_the_dead(self._database)
+        token = new_token()
         with self._database.write() as connection:
             taken = connection.execute(
                 sa.text(

@@ -8,7 +8,6 @@ either seen by that look or wakes somebody itself.
 
 from __future__ import annotations
 
-import secrets
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -23,6 +22,7 @@ from domain.hints import Kind
 from domain.work import DAY_CALLS, Arrivals, Lease, wait_s
 from infra.database.dialect import Sql
 from infra.database.engine import Database, DatabaseAway
+from infra.database.holders import new_token
 
 log = structlog.get_logger()
 
@@ -93,7 +93,7 @@ class WorkRows:
 
     def take(self, agreement: int, kind: Kind) -> Lease | None:
         """The lease, if the work is due and nobody holds it. Raises DatabaseAway."""
-        token = secrets.token_hex(16)
+        token = new_token()
         with self._database.quick() as connection:
             taken = connection.execute(
                 sa.text(
@@ -202,10 +202,17 @@ class WorkRows:
     def try_now(self, agreement: int) -> None:
         """A person mended something: whatever waits for this agreement may start at once."""
         with self._database.write() as connection:
-            connection.execute(
-                sa.text("UPDATE work SET not_before = NULL, attempts = 0 WHERE agreement = :agreement"),
-                {"agreement": agreement},
-            )
+            start_now(connection, agreement)
+
+
+def start_now(connection: Connection, agreement: int) -> None:
+    """Work and runs that wait need wait no more."""
+    for statement in (
+        "UPDATE work SET not_before = NULL, attempts = 0 WHERE agreement = :agreement",
+        "UPDATE run SET not_before = NULL, attempts = 0 WHERE agreement = :agreement"
+        " AND state IN ('queued', 'running', 'waiting')",
+    ):
+        connection.execute(sa.text(statement), {"agreement": agreement})
 
 
 def check_in(connection: Connection, sql: Sql, lease: Lease) -> None:
