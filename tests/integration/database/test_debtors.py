@@ -218,3 +218,34 @@ def test_edges_are_remembered_once(store: Database) -> None:
 
     found = rows(store, "SELECT old_number, new_number FROM debtor_edge ORDER BY old_number")
     assert [tuple(row) for row in found] == [(1, 2), (2, 3)]
+
+
+def test_edges_are_found_all_around(store: Database) -> None:
+    """Those that lead to or from a number, over others as well; not those of other numbers, agreements or years."""
+    add_agreement(store, 7)
+    edges = [Edge(1, 2), Edge(2, 3), Edge(9, 2), Edge(3, 1), Edge(50, 51)]
+    with store.write() as connection:
+        DebtorRows(connection, store.sql, AGREEMENT).remember_edges([*edges, Edge(3, 60)])
+        DebtorRows(connection, store.sql, 7).remember_edges([Edge(3, 4)])
+    do(store, f"UPDATE debtor_edge SET seen_at = {store.sql.after('ago')} WHERE new_number = 60", ago=-31 * 86_400)
+
+    with store.read() as connection:
+        found = DebtorRows(connection, store.sql, AGREEMENT)
+        assert sorted(found.edges_around([3])) == sorted(edges[:4])
+        assert sorted(found.edges_around([9, 51])) == sorted(edges)
+        assert found.edges_around([60]) == found.edges_around([4]) == found.edges_around([]) == []
+
+
+def test_tombstones_come_newest_first(store: Database) -> None:
+    """A number had two owners that are gone; one that became one with another row is not among them."""
+    write(store, insert=[NORDVIND])
+    write(store, bury=[1])
+    write(store, insert=[SYDHAVN._replace(number=100)])
+    write(store, bury=[2])
+    write(store, insert=[NORDVIND, SYDHAVN])
+    write(store, absorb=[(3, 4)])
+
+    with store.write() as connection:
+        graves = DebtorRows(connection, store.sql, AGREEMENT).graves([100, 200])
+
+    assert [(row.id, row.name, row.gone) for row in graves] == [(2, SYDHAVN.name, True), (1, NORDVIND.name, True)]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime as dt
 from decimal import Decimal
 
+import pytest
+
 from domain.debtors import Debtor, DebtorChanges
 from domain.invoices import Invoice, Line, LinesState
 from domain.ports import Tally, Written
@@ -173,6 +175,17 @@ def test_older_lines_change_nothing(store: Database) -> None:
     assert write_lines(store, 9, line(9, 1)) == Tally(stale=1)
     assert lines_of(store, 1) == [(1, "A-1", Decimal("100.00"))]
     assert lines_of(store, 9) == []
+
+
+@pytest.mark.parametrize("state", [LinesState.COMPLETE, LinesState.DIFFERENT])
+def test_a_list_never_replaces_lines_read_singly(store: Database, state: LinesState) -> None:
+    """Those of a single invoice have text lines too: a newer list reading leaves them and their state."""
+    write(store, invoice(1))
+    write_lines(store, 1, line(1, 1), line(1, 2), state=state)
+
+    assert write_lines(store, 1, line(1, 1), stamp=9, state=LinesState.VERIFIED) == Tally(unchanged=1)
+    assert len(lines_of(store, 1)) == 2
+    assert scalar(store, "SELECT lines_state FROM invoice") == state
 
 
 def test_what_is_open_is_found_in_pages(store: Database) -> None:
