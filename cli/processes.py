@@ -10,6 +10,7 @@ import os
 import shutil
 import sys
 import tempfile
+from pathlib import Path
 
 import click
 import structlog
@@ -27,6 +28,7 @@ from infra.settings import Settings, listen_address
 log = structlog.get_logger()
 
 THREADS = 8
+_METRICS = "debitor-metrics-"
 STOP_S = 10
 
 
@@ -44,6 +46,9 @@ def migrate() -> None:
 def serve(processes: int) -> None:
     """Serve pages, API and webhooks (PostgreSQL and RabbitMQ)."""
     current = _grown("web")
+    database = Database(current.database_url)
+    schema.require_newest(database)
+    database.close()
     _share_metrics()
     if current.hooks_listen:
         hooks = multiprocessing.get_context("spawn").Process(
@@ -167,9 +172,24 @@ def _grown(process: str) -> Settings:
 
 
 def _share_metrics() -> None:
-    """Web workers sum their metrics through files in a directory of this run."""
-    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
-        directory = tempfile.mkdtemp(prefix="debitor-metrics-")
-        os.environ["PROMETHEUS_MULTIPROC_DIR"] = directory
-        starter = os.getpid()
-        atexit.register(lambda: shutil.rmtree(directory, ignore_errors=True) if os.getpid() == starter else None)
+    """Web workers sum their metrics through files in a directory of this run; those of killed runs are removed."""
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        return
+    for left in Path(tempfile.gettempdir()).glob(f"{_METRICS}*"):
+        pid = left.name.removeprefix(_METRICS).partition("-")[0]
+        if pid.isdigit() and not _alive(int(pid)):
+            shutil.rmtree(left, ignore_errors=True)
+    starter = os.getpid()
+    directory = tempfile.mkdtemp(prefix=f"{_METRICS}{starter}-")
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = directory
+    atexit.register(lambda: shutil.rmtree(directory, ignore_errors=True) if os.getpid() == starter else None)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
