@@ -198,6 +198,9 @@ class _Ways:
                 if old != new:
                     self._onward.setdefault(old, {})[new] = is_claimed
 
+    def __bool__(self) -> bool:
+        return bool(self._onward)
+
     def onward(self, number: int) -> list[_Step]:
         """The numbers reached from this one, perhaps itself, nearest first; `claimed` = by an event being handled."""
         found: dict[int, _Step] = {}
@@ -235,7 +238,7 @@ class _Decision:
         self._home: dict[int, int] = {}  # row id → number
         self._tenant: dict[int, StoredDebtor] = {}  # number → row
         self._absorbed: set[int] = set()
-        self._unchanged: set[int] = set()  # numbers
+        self._equal: dict[int, bool] = {}  # number → whether the row under it has the content read
         self.changes = DebtorChanges()
 
     def made(self) -> DebtorChanges:
@@ -244,9 +247,13 @@ class _Decision:
             row = self._stored.get(number)
             if row is None:
                 continue
-            if debtor is not None and row.fingerprint == debtor.fingerprint() and not self._ways.onward(number):
-                self._settle(row, number)  # the usual case, and the fast one
-                self._unchanged.add(number)
+            if debtor is not None:
+                self._equal[number] = row.fingerprint == debtor.fingerprint()
+            # The usual cases, and the fast ones: nothing changed, or nothing could be anywhere else.
+            if (self._equal.get(number) and not self._ways.onward(number)) or (
+                debtor is not None and not self._ways and row.name and row.name == debtor.name
+            ):
+                self._settle(row, number)
             else:
                 doubtful.append(row)
         self._find_homes(doubtful)
@@ -355,7 +362,7 @@ class _Decision:
         elif (row := self._tenant.get(number)) is None:
             changes.insert.append(debtor)
             outcome = Outcome.REPLACED if here_no_more else Outcome.CREATED
-        elif row.number == number and not row.gone and self._same(row, debtor):
+        elif row is here and self._equal[number]:
             outcome = Outcome.UNCHANGED
         else:
             if row.number != number and not row.gone:
@@ -363,9 +370,6 @@ class _Decision:
             changes.update.append((row.id, debtor))
             outcome = Outcome.UPDATED if row.number == number else Outcome.MOVED
         changes.outcomes[number] = outcome
-
-    def _same(self, row: StoredDebtor, debtor: Debtor) -> bool:
-        return debtor.number in self._unchanged or row.fingerprint == debtor.fingerprint()
 
 
 def _one_firm(a: StoredDebtor, b: StoredDebtor) -> bool:

@@ -17,6 +17,7 @@ class Kind(StrEnum):
     DEBTORS = "debtors"
     INVOICES = "invoices"
     PAYMENTS = "payments"  # a daybook was booked: look what is still unpaid
+    POLL = "poll"  # look for changes that nobody announced
     UNUSABLE = "unusable"  # authenticated, but names nothing: becomes a failure
 
 

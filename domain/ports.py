@@ -9,11 +9,14 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Generic, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
 
 from domain.debtors import MAX_NUMBER, Debtor, DebtorChanges, Edge, StoredDebtor
 from domain.hints import Hint, Kind, NewHint
 from domain.invoices import Invoice, InvoiceWithLines, Line, LinesState
+
+if TYPE_CHECKING:
+    from domain.poll import PollState
 
 T = TypeVar("T")
 
@@ -74,8 +77,8 @@ class AccountingApi(Protocol):
         """The debtors among at most 200 numbers (`fits_one_call`), sorted by number. Missing ones are suspects only."""
         ...
 
-    def debtors_after(self, number: int) -> Page[Debtor]:
-        """At most 1,000 debtors above `number`, sorted by number."""
+    def debtors_after(self, number: int, *, changed_since: dt.datetime | None = None) -> Page[Debtor]:
+        """At most 1,000 debtors above `number`, changed then or later, sorted by number."""
         ...
 
     def invoice(self, number: int) -> InvoiceWithLines | None:
@@ -222,6 +225,12 @@ class InvoiceStore(Protocol):
         """Invoices above `after` whose lines are pending or unverified, sorted, at most `limit`."""
         ...
 
+    def last_number(self) -> int:
+        """The largest invoice number stored, 0 without any."""
+        ...
+
+    def count(self) -> int: ...
+
     def open_numbers(self, after: int, limit: int) -> list[int]:
         """Invoices above `after` with something left to pay, sorted, at most `limit`."""
         ...
@@ -244,6 +253,14 @@ class InboxStore(Protocol):
 
     def add(self, hints: Sequence[NewHint]) -> None: ...
 
+    def announced(self, numbers: Collection[int], since: dt.datetime) -> set[int]:
+        """Of these debtor numbers, those that a webhook named since then."""
+        ...
+
+    def ever_announced(self) -> bool:
+        """Whether any webhook is on record."""
+        ...
+
 
 class FailureStore(Protocol):
     """Failures of one agreement inside one transaction."""
@@ -254,6 +271,16 @@ class FailureStore(Protocol):
 
     def resolve(self, subject_kind: str, subjects: Collection[object]) -> None:
         """Close open failures of things that have succeeded now."""
+        ...
+
+
+class PollStore(Protocol):
+    """Where the last look for changes ended, inside one transaction."""
+
+    def load(self) -> PollState: ...
+
+    def save(self, state: PollState, *, every_s: int) -> None:
+        """A good look ended now; the next one is due in `every_s` seconds."""
         ...
 
 
@@ -268,6 +295,8 @@ class UnitOfWork(Protocol):
     def inbox(self) -> InboxStore: ...
     @property
     def failures(self) -> FailureStore: ...
+    @property
+    def poll(self) -> PollStore: ...
 
     def release(self) -> None:
         """Give the lease back in this very commit: the work is drained."""

@@ -32,6 +32,8 @@ GUARD_SHARE = 0.02
 SAMPLE = 10
 """Of too many suspects, so many are read singly before a person is asked."""
 
+_CHANGES = (Outcome.CREATED, Outcome.UPDATED, Outcome.MOVED, Outcome.REPLACED)
+
 SINGLES_AT_ONCE = 20
 """Suspects read singly before their answers are stored: an interruption costs these calls at most."""
 
@@ -43,6 +45,7 @@ class Refreshed:
     outcomes: Counter[str] = field(default_factory=Counter)
     hints: int = 0
     finished: bool = True
+    changed: set[int] = field(default_factory=set)  # numbers whose content is another one now
 
 
 @dataclass(slots=True)
@@ -326,6 +329,7 @@ def store_debtors(
         if tracker:
             uow.inbox.handled([hint.id for hint in tracker.answered(covered)])
         done.outcomes.update(str(outcome) for outcome in changes.outcomes.values())
+        done.changed |= {number for number, outcome in changes.outcomes.items() if outcome in _CHANGES}
         done.outcomes[Outcome.STALE] += len(readings.stamps) - len(rising)
         done.outcomes[Outcome.ABSENT] += len(readings.absent)
         done.outcomes["unreadable"] += len(readings.unreadable)

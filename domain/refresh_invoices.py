@@ -183,7 +183,7 @@ class InvoiceReader:
                 yield from self._walk(step.numbers)
             else:
                 stamp = self._work.stamp()
-                yield self._complete(stamp, listed(self._api.invoices, step.numbers), step.numbers)
+                yield self.complete(stamp, listed(self._api.invoices, step.numbers), step.numbers)
 
     def _walk(self, numbers: list[int]) -> Iterator[InvoiceReadings]:
         after, position = numbers[0] - 1, 0
@@ -192,10 +192,11 @@ class InvoiceReader:
             page = listed(self._api.invoices_after, after)
             after = last_number(page, after)
             end = bisect_right(numbers, after, position) if page.more else len(numbers)
-            yield self._complete(stamp, page, numbers[position:end])
+            yield self.complete(stamp, page, numbers[position:end])
             position = end
 
-    def _complete(self, stamp: int, page: Page[Invoice], wanted: Sequence[int]) -> InvoiceReadings:
+    def complete(self, stamp: int, page: Page[Invoice], wanted: Sequence[int]) -> InvoiceReadings:
+        """A page of headers with whatever of their lines is needed; `wanted` numbers it misses are read singly."""
         readings = InvoiceReadings(unreadable=list(page.unreadable))
         for invoice in page.items:
             readings.headers[invoice.number] = invoice
