@@ -9,7 +9,9 @@ from tests.support.waiting import eventually
 
 
 def numbers_of(agreement: Agreement) -> list[tuple[int | None, int | None]]:
-    found = agreement.rows("SELECT old_number, new_number FROM inbox WHERE agreement = :agreement ORDER BY id")
+    found = agreement.rows(
+        "SELECT old_number, new_number FROM inbox WHERE agreement = :agreement AND source = 'hook' ORDER BY id"
+    )
     return [tuple(row) for row in found]
 
 
@@ -67,7 +69,9 @@ def test_a_number_that_cannot_be_is_none(quiet: Agreement, number: str) -> None:
 
     eventually(quiet.failures)
     assert [state for _, _, state in quiet.failures()] == ["open"]
-    assert quiet.rows("SELECT 1 FROM inbox WHERE agreement = :agreement AND kind <> 'unusable'") == []
+    assert (
+        quiet.rows("SELECT 1 FROM inbox WHERE agreement = :agreement AND source = 'hook' AND kind <> 'unusable'") == []
+    )
 
 
 @pytest.mark.parametrize(

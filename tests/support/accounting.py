@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ from dataclasses import dataclass, field
 
 from domain.debtors import Debtor
 from domain.errors import PermanentError
+from domain.invoices import Invoice
 from domain.ports import AccountingApi, Identity, Page
 from tests.support.databases import AGREEMENT
 
@@ -74,7 +76,12 @@ class HeldAccounting:
         found = [self.books[number] for number in sorted(numbers) if number in self.books]
         return Page([one for one in found if isinstance(one, Debtor)], [], len(self.books), False)
 
-    def debtors_after(self, number: int) -> Page[Debtor]:
+    def unpaid_after(self, _number: int) -> Page[Invoice]:
+        return Page([], [], 0, False)
+
+    def debtors_after(self, number: int, *, changed_since: dt.datetime | None = None) -> Page[Debtor]:
+        if changed_since is not None:  # nothing changes by itself
+            return Page([], [], len(self.books), False)
         numbers = sorted(one for one in self.books if one > number)
         return Page(self.debtors(numbers).items, [], len(self.books), False)
 

@@ -44,11 +44,11 @@ class Agreement:
         return self.form.http.post(f"{self.address}/{kind}", data={name: str(value) for name, value in values.items()})
 
     def outstanding(self) -> int:
-        """Events nobody has handled yet."""
+        """Events nobody has handled yet, apart from what the poller asks for by itself."""
         return int(
             scalar(
                 self.form.database,
-                "SELECT count(*) FROM inbox WHERE agreement = :agreement AND handled_at IS NULL",
+                "SELECT count(*) FROM inbox WHERE agreement = :agreement AND handled_at IS NULL AND source <> 'poll'",
                 agreement=self.number,
             )
         )
