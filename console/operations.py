@@ -22,6 +22,7 @@ KINDS = {
     "debtors": marked("Debtors"),
     "invoices": marked("Invoices"),
     "payments": marked("Payments"),
+    "poll": marked("Looks for changes"),
     "unusable": marked("Unusable events"),
 }
 SOURCES = {
@@ -48,6 +49,8 @@ REASONS = {
     "not_found": marked("e-conomic does not know it"),
     "renumber_conflict": marked("Its new number belongs to another firm"),
     "deletion_guard": marked("Many deletions at once"),
+    "hooks_missing": marked("A change that no webhook announced"),
+    "invoices_missing": marked("e-conomic has more invoices"),
     "bug": marked("An error in Debitor"),
 }
 SUBJECTS = {
@@ -57,6 +60,9 @@ SUBJECTS = {
     "run": marked("Run"),
     "deletions": marked("Deletions"),
     "lines": marked("Invoice lines"),
+    "renumbering": marked("Re-numbering"),
+    "invoices": marked("Invoices"),
+    "hooks": marked("Webhooks"),
 }
 STATES = {
     "queued": marked("queued"),

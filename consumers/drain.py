@@ -12,6 +12,7 @@ import structlog
 
 from domain.errors import LeaseLost, TransientError, Unavailable
 from domain.hints import Hint, Kind
+from domain.poll import look_for_changes
 from domain.ports import AccountingApi, WorkPort
 from domain.refresh_debtors import Refreshed, refresh_debtors
 from domain.refresh_invoices import refresh_invoices, refresh_payments, turn_into_failures
@@ -39,6 +40,7 @@ REFRESH: dict[Kind, Refresh] = {
     Kind.DEBTORS: refresh_debtors,
     Kind.INVOICES: refresh_invoices,
     Kind.PAYMENTS: refresh_payments,
+    Kind.POLL: look_for_changes,
 }
 
 
@@ -109,6 +111,8 @@ def _work(services: Services, lease: Lease) -> str:
     )
     if lease.kind is not Kind.DEBTORS and (done.outcomes["created"] or done.outcomes["updated"]):
         services.wake_ups.note(lease.agreement, Kind.DEBTORS)
+    if done.outcomes["asked"]:
+        services.wake_ups.note(lease.agreement, Kind.INVOICES)
     return "drained" if done.finished else "sliced"
 
 

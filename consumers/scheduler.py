@@ -13,7 +13,7 @@ import pika.exceptions
 import structlog
 from dramatiq.errors import BrokerError
 
-from domain.hints import NewHint
+from domain.hints import Kind, NewHint
 from infra.bootstrap import Services
 from infra.broker.brokers import WakeUpPublisher
 from infra.broker.intake_queue import IntakeDrain
@@ -21,10 +21,13 @@ from infra.database.engine import DatabaseAway
 from infra.database.holders import free_the_dead
 from infra.database.inbox import SqlInbox
 from infra.database.jobs import Jobs
+from infra.database.polls import ask
 
 log = structlog.get_logger()
 
 TICK_S = 1.0
+POLL_TICK_S = 5.0
+PAYMENTS_EVERY_S = 3600.0
 CLEAN_EVERY_S = 600.0
 QUIET_LOG_S = 30.0
 
@@ -37,12 +40,14 @@ class Scheduler:
         self._jobs = Jobs(services.database)
         self._publish = WakeUpPublisher(services.broker)
         self._drain = IntakeDrain(services.settings.broker_url)
+        self._started = False
         self._complained: dict[str, float] = {}
 
     def run(self, stop: threading.Event) -> None:
         """Tick every second until `stop`; trouble is logged and tried again."""
         while not stop.is_set():
             started = time.monotonic()
+            self._try("poll", self.poll)
             self._try("sweep", self.sweep)
             if not self._services.settings.embedded:
                 self._try("intake", self.drain_intake)
@@ -58,6 +63,22 @@ class Scheduler:
         for run_id in self._services.runs.due():
             self._publish.run(run_id)
 
+    def poll(self) -> None:
+        """
+        Have agreements looked at for what no webhook tells.
+
+        Changes: everybody at the start, then as they are due. Payments, of which no webhook tells: every hour.
+        """
+        if not self._started or self._jobs.claim("poll", POLL_TICK_S):
+            self._ask(Kind.POLL, due_only=self._started)
+        if self._jobs.claim("payments", PAYMENTS_EVERY_S):
+            self._ask(Kind.PAYMENTS)
+        self._started = True
+
+    def _ask(self, kind: Kind, *, due_only: bool = False) -> None:
+        for agreement in ask(self._services.database, kind, due_only=due_only):
+            self._services.wake_ups.note(agreement, kind)
+
     def drain_intake(self) -> None:
         """Move events accepted while the database was away to the inbox."""
         self._drain(self._store)
@@ -65,6 +86,7 @@ class Scheduler:
     def clean(self) -> None:
         """Forget handled events past their retention."""
         if self._jobs.claim("clean", CLEAN_EVERY_S):
+            self._jobs.clean_edges()
             deleted = self._jobs.clean_inbox(self._services.settings.retention_days)
             if deleted:
                 log.info("inbox.cleaned", events=deleted)

@@ -257,8 +257,8 @@ class InboxStore(Protocol):
         """Of these debtor numbers, those that a webhook named since then."""
         ...
 
-    def ever_announced(self) -> bool:
-        """Whether any webhook is on record."""
+    def last_announced(self) -> dt.datetime | None:
+        """When the agreement's last webhook came in, of those still on record."""
         ...
 
 

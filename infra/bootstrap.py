@@ -35,7 +35,7 @@ class Services:
     """What the entry points share; made once per process, after forking."""
 
     settings: Settings
-    keys: list[str]
+    keys: list[str] = field(repr=False)
     secrets: SecretBox
     database: Database
     agreements: Agreements

@@ -27,6 +27,7 @@ ROUTES: dict[Kind, Route] = {
     Kind.DEBTORS: Route("debtors", "debtors.refresh"),
     Kind.INVOICES: Route("invoices", "invoices.refresh"),
     Kind.PAYMENTS: Route("invoices", "payments.refresh"),
+    Kind.POLL: Route("polls", "changes.poll"),
     Kind.UNUSABLE: Route("alerts", "hooks.explain"),
 }
 

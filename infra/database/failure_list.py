@@ -31,6 +31,9 @@ _INSTEAD = {
     " --print shows it), then dismiss this",
     "deletions": "look whether these debtors are deleted in e-conomic; if so: debitor resync {agreement}"
     " --allow-deletions",
+    "renumbering": "compare the two debtors in e-conomic; when it is right as it stands, dismiss this",
+    "invoices": "read them all anew: debitor resync {agreement} --invoices",
+    "hooks": "look whether e-conomic has switched the webhook off (debitor agreement webhooks {agreement} --print)",
     "lines": "mend what e-conomic refuses, then: debitor resync {agreement} --invoices",
     "run": "start the run again: debitor resync {agreement} --resume",
 }

@@ -4,13 +4,16 @@ The inbox inside a transaction: outstanding events, marked handled by their exac
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Collection, Sequence
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from domain.hints import Hint, Kind, NewHint
-from infra.database.dialect import Sql
+from infra.database.dialect import Sql, UtcDateTime, as_time
+
+_RECENT = "(SELECT COALESCE(max(id), 0) - 100000 FROM inbox)"  # bounds a look back that no index serves
 
 COLUMNS = ("agreement", "kind", "source", "old_number", "new_number", "correlation_id", "body")
 
@@ -18,9 +21,10 @@ COLUMNS = ("agreement", "kind", "source", "old_number", "new_number", "correlati
 class SqlInbox:
     """`domain.ports.Inbox` on either database."""
 
-    def __init__(self, connection: Connection, sql: Sql) -> None:
+    def __init__(self, connection: Connection, sql: Sql, agreement: int = 0) -> None:
         self._connection = connection
         self._sql = sql
+        self._agreement = agreement
 
     def outstanding(self, agreement: int, kind: Kind, limit: int) -> list[Hint]:
         """The oldest unhandled events, at most `limit`, sorted by id."""
@@ -43,6 +47,29 @@ class SqlInbox:
                 ),
                 {"ids": self._sql.numbers(ids)},
             )
+
+    def announced(self, numbers: Collection[int], since: dt.datetime) -> set[int]:
+        """Of these debtor numbers, those that a webhook named since then."""
+        rows = self._connection.execute(
+            sa.text(
+                "SELECT old_number, new_number FROM inbox WHERE agreement = :agreement AND kind = 'debtors'"
+                f" AND source = 'hook' AND received_at >= :since AND id > {_RECENT}"
+                f" AND (new_number IN {self._sql.set_of('numbers')} OR old_number IN {self._sql.set_of('numbers')})"
+            ).bindparams(sa.bindparam("since", type_=UtcDateTime())),
+            {"agreement": self._agreement, "since": since, "numbers": self._sql.numbers(numbers)},
+        )
+        return {number for row in rows for number in row if number is not None}
+
+    def last_announced(self) -> dt.datetime | None:
+        """When the agreement's last webhook came in, among the newest events."""
+        moment = self._connection.execute(
+            sa.text(
+                "SELECT received_at FROM inbox WHERE agreement = :agreement AND source = 'hook'"
+                f" AND id > {_RECENT} ORDER BY id DESC LIMIT 1"
+            ),
+            {"agreement": self._agreement},
+        ).scalar()
+        return None if moment is None else as_time(moment)
 
     def add(self, hints: Sequence[NewHint]) -> None:
         if hints:

@@ -31,6 +31,13 @@ class Jobs:
             )
             return claimed.first() is not None
 
+    def clean_edges(self) -> None:
+        """Forget re-numberings older than 30 days: nobody follows them any more (design.md §2)."""
+        with self._database.write() as connection:
+            connection.execute(
+                sa.text(f"DELETE FROM debtor_edge WHERE seen_at < {self._sql.after('ago')}"), {"ago": -86_400 * 30}
+            )
+
     def clean_inbox(self, retention_days: int) -> int:
         """Delete handled events older than so many days, at most 5,000 at once; returns how many."""
         with self._database.write() as connection:

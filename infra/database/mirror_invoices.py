@@ -261,6 +261,15 @@ class InvoiceRows:
         )
         return [number for (number,) in rows]
 
+    def last_number(self) -> int:
+        return self._scalar("SELECT COALESCE(max(number), 0) FROM invoice WHERE agreement = :agreement")
+
+    def count(self) -> int:
+        return self._scalar("SELECT count(*) FROM invoice WHERE agreement = :agreement")
+
+    def _scalar(self, query: str) -> int:
+        return int(self._connection.execute(sa.text(query), {"agreement": self._agreement}).scalar_one())
+
     def orphans(self, numbers: Collection[int]) -> set[int]:
         """Debtor numbers of these invoices that no living debtor answers to."""
         if not numbers:

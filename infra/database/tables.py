@@ -252,6 +252,20 @@ invoice_line = sa.Table(
     sqlite_with_rowid=False,
 )
 
+# Where the last look for unannounced changes ended, and when the next one is due.
+poll = sa.Table(
+    "poll",
+    metadata,
+    _agreement(primary_key=True),
+    sa.Column("debtors_since", UtcDateTime()),
+    sa.Column("invoices_after", Big, nullable=False),
+    sa.Column("invoices_short", Big, nullable=False),
+    sa.Column("unannounced", sa.JSON, nullable=False),
+    sa.Column("hooks_arrive", sa.Boolean, nullable=False),
+    sa.Column("good_at", UtcDateTime(), nullable=False),
+    sa.Column("next_at", UtcDateTime(), nullable=False),
+)
+
 # Jobs a person or the CLI asked for: resync, later import and match.
 run = sa.Table(
     "run",

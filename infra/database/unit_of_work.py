@@ -17,6 +17,7 @@ from infra.database.failures import FailureRows
 from infra.database.inbox import SqlInbox
 from infra.database.mirror_debtors import DebtorRows
 from infra.database.mirror_invoices import InvoiceRows
+from infra.database.polls import PollRows
 from infra.database.work import check_in, draw_stamp, release_in
 
 
@@ -28,8 +29,9 @@ class SqlUnitOfWork:
         self.agreement = agreement
         self.debtors = DebtorRows(connection, sql, agreement)
         self.invoices = InvoiceRows(connection, sql, agreement)
-        self.inbox = SqlInbox(connection, sql)
+        self.inbox = SqlInbox(connection, sql, agreement)
         self.failures = FailureRows(connection, sql, agreement)
+        self.poll = PollRows(connection, sql, agreement)
         self._sql = sql
         self._lease = lease
 

@@ -216,14 +216,15 @@ def start_now(connection: Connection, agreement: int) -> None:
 
 
 def check_in(connection: Connection, sql: Sql, lease: Lease) -> None:
-    """Lock the work row. Raises LeaseLost when somebody else holds it now."""
-    row = connection.execute(
+    """Lock the work row and make the lease last. Raises LeaseLost when somebody else holds it now."""
+    held = connection.execute(
         sa.text(
-            f"SELECT 1 FROM work WHERE agreement = :agreement AND kind = :kind AND lease_token = :token{sql.for_update}"
+            f"UPDATE work SET lease_until = {sql.after('lease_s')}"
+            " WHERE agreement = :agreement AND kind = :kind AND lease_token = :token"
         ),
-        _key(lease),
-    ).first()
-    if row is None:
+        {"lease_s": LEASE_S, **_key(lease)},
+    )
+    if not held.rowcount:
         raise LeaseLost(f"the {lease.kind} of agreement {lease.agreement} are held by somebody else now")
 
 

@@ -113,8 +113,8 @@ class EconomicAgreement:
     def debtors(self, numbers: Sequence[int]) -> Page[Debtor]:
         return self._among(DEBTOR, numbers)
 
-    def debtors_after(self, number: int) -> Page[Debtor]:
-        return self._after(DEBTOR, number)
+    def debtors_after(self, number: int, *, changed_since: dt.datetime | None = None) -> Page[Debtor]:
+        return self._after(DEBTOR, number, changed_since)
 
     def invoice(self, number: int) -> InvoiceWithLines | None:
         body = self._item(INVOICE, number)

@@ -134,11 +134,13 @@ def read_one(body: bytes, shape: Shape[R, T], number: int | None) -> T:
 
     Raises:
         Unavailable: the body is something else, another number included.
-        PermanentError: it is that record, but it cannot be read.
+        PermanentError: it is that record, or has no readable number, and cannot be read.
     """
     body = mended(body)
     fields = _shaped(_FIELDS, body)
     found = _number(fields, shape.key)
+    if found is None and number is not None:
+        raise PermanentError(f"{shape.path}/{number} cannot be read: it has no number")
     if found is None or number not in (None, found):
         raise Unavailable(f"e-conomic answered something else than {shape.path}/{number or ''}".rstrip("/"))
     try:

@@ -22,8 +22,12 @@ _CURSOR_ROOM = len("&cursor=") + 50
 
 
 def walk(base: str, path: str, key: str, after: int, since: dt.date | None = None) -> str:
-    """The page of records above `after`, dated `since` or later."""
-    dated = f"$and:date$gte:{since.isoformat()}" if since else ""
+    """The page of records above `after`; since a time, those changed then or later, since a date, those dated so."""
+    dated = ""
+    if isinstance(since, dt.datetime):
+        dated = f"$and:lastUpdated$gte:{since.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%SZ}"
+    elif since:
+        dated = f"$and:date$gte:{since.isoformat()}"
     return _sorted(base, path, key, f"{key}$gt:{after}{dated}")
 
 

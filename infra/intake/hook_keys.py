@@ -52,7 +52,7 @@ class HookKeys:
         Raises:
             NotStored: the agreement is not in memory and the database is away.
         """
-        expected = self._digest(agreement)
+        expected = self._digest(agreement) if secret else _NOBODY
         return hmac.compare_digest(sha256(secret.encode("utf-8", "surrogateescape")).digest(), expected)
 
     def _digest(self, agreement: int) -> bytes:

@@ -329,6 +329,19 @@ def upgrade() -> None:
         )
 
     op.create_table(
+        "poll",
+        sa.Column("agreement", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("debtors_since", infra.database.dialect.UtcDateTime(), nullable=True),
+        sa.Column("invoices_after", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("invoices_short", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("unannounced", sa.JSON(), nullable=False),
+        sa.Column("hooks_arrive", sa.Boolean(), nullable=False),
+        sa.Column("good_at", infra.database.dialect.UtcDateTime(), nullable=False),
+        sa.Column("next_at", infra.database.dialect.UtcDateTime(), nullable=False),
+        sa.ForeignKeyConstraint(["agreement"], ["agreement.number"], name=op.f("fk_poll_agreement")),
+        sa.PrimaryKeyConstraint("agreement", name=op.f("pk_poll")),
+    )
+    op.create_table(
         "run",
         sa.Column(
             "id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), sa.Identity(always=False), nullable=False
