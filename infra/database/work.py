@@ -112,6 +112,27 @@ class WorkRows:
             )
             return [Due(agreement, Kind(kind)) for agreement, kind in rows]
 
+    def settle(self) -> None:
+        """
+        Work that waits for nothing any more says no reason: somebody else (poller, resync) has handled its events.
+
+        Only what nobody holds and whose wait is over; nothing is written where there is nothing to clear.
+        """
+        idle = (
+            f"reason IS NOT NULL AND (lease_until IS NULL OR lease_until < {self._sql.now})"
+            f" AND (not_before IS NULL OR not_before <= {self._sql.now}) AND NOT {_OUTSTANDING}"
+        )
+        with self._database.read() as connection:
+            if connection.execute(sa.text(f"SELECT 1 FROM work WHERE {idle} LIMIT 1")).first() is None:
+                return
+        with self._database.write() as connection:
+            connection.execute(
+                sa.text(
+                    "UPDATE work SET reason = NULL, message = NULL, waiting_since = NULL, attempts = 0,"
+                    f" not_before = NULL WHERE {idle}"
+                )
+            )
+
     def is_due(self, agreement: int, kind: Kind) -> bool:
         """The look after a release."""
         with self._database.quick() as connection:

@@ -123,6 +123,24 @@ def test_waiting_is_as_long_as_the_error_says(store: Database, work: WorkRows) -
     assert work.wait(taken(work), CredentialsRefused("401")) == 60
 
 
+def test_work_whose_events_somebody_else_handled_waits_no_more(store: Database, work: WorkRows) -> None:
+    """When the poller or a resync has answered all its events the reason goes, once its time has come."""
+    add_hints(store, 1)
+    work.wait(taken(work), Unavailable("e-conomic is down"))
+    do(store, "UPDATE work SET not_before = NULL")
+    work.settle()
+    assert waiting(store)[0] == "unavailable", "its event still waits"
+
+    do(store, f"UPDATE inbox SET handled_at = {store.sql.now}")
+    do(store, f"UPDATE work SET not_before = {store.sql.after('soon')}", soon=30)
+    work.settle()
+    assert waiting(store)[0] == "unavailable", "e-conomic may be down for a while yet"
+
+    do(store, "UPDATE work SET not_before = NULL")
+    work.settle()
+    assert waiting(store) == (None, None, 0)
+
+
 def test_pacing_is_not_trouble(store: Database, work: WorkRows) -> None:
     """Postponed work waits without a reason or an attempt."""
     add_hints(store, 1)
