@@ -168,3 +168,11 @@ def test_a_balance_follows_an_invoice_that_a_resync_stored_first(form: Form) -> 
     agreement.hook("invoice", invoiceno=number)
 
     becomes_equal(form.database, agreement.books, within_s=5)
+
+
+def test_what_no_webhook_told_is_found(form: Form) -> None:
+    """Without a single webhook a changed debtor is found by the poller."""
+    agreement = form.agreement(hooks=False, polled=True)
+    agreement.books.create(100, name="Nordvind Service A/S")
+
+    becomes_equal(form.database, agreement.books, within_s=15)

@@ -12,8 +12,10 @@ from typing import Any
 
 import httpx
 
+from domain.poll import PollState
 from infra.database import schema
 from infra.database.engine import Database
+from infra.database.polls import PollRows
 from tests.support.databases import KEY, add_agreement, do, rows, scalar
 from tests.support.network import free_port
 from tests.support.processes import Process, debitor, ending, run_debitor
@@ -89,12 +91,15 @@ class Form:
     secrets: list[str] = field(default_factory=lambda: [APP_SECRET, KEY])
     http: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=15, trust_env=False))
 
-    def agreement(self, *, hooks: bool = True, **debtors: int) -> Agreement:
-        """A new agreement on both sides; with `hooks` e-conomic's webhooks come here."""
+    def agreement(self, *, hooks: bool = True, polled: bool = False, **debtors: int) -> Agreement:
+        """A new agreement on both sides; with `hooks` e-conomic's webhooks come here; `polled` leaves the poller on."""
         number = next(_agreements)
         books = self.sandbox.books(number)
         agreement = Agreement(self, books, add_agreement(self.database, number, grant=books.grant))
         self.secrets += [agreement.secret, books.grant]
+        if not polled:
+            with self.database.write() as connection:
+                PollRows(connection, self.database.sql, number).save(PollState(), every_s=86_400)
         if debtors:
             books.fill(**debtors)
         if hooks:
