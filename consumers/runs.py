@@ -4,8 +4,10 @@ Working on a run: by a worker in slices, or by the command line until it ends.
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
 
 import structlog
 
@@ -14,11 +16,15 @@ from domain.resync import Resync, ResyncOptions, ResyncState
 from infra.bootstrap import Services
 from infra.database.engine import DatabaseAway
 from infra.database.runs import Run, RunWork
+from infra.database.statistics import refresh_statistics
 
 log = structlog.get_logger()
 
 SLICE_S = 30.0
 """Longer than a slice of hints: each slice starts its list of lines anew at the last stored invoice."""
+
+
+STATISTICS_EVERY = 5  # pages
 
 
 def start_resync(services: Services, agreement: int, options: ResyncOptions) -> int:
@@ -67,10 +73,15 @@ def work_on(
     assert run is not None
     structlog.contextvars.bind_contextvars(run=run_id)
     started = time.monotonic()
+    pool = ThreadPoolExecutor(1, thread_name_prefix="read-ahead")
     try:
-        resync = open_resync(services, run, token)
-        while resync.step():
+        resync = open_resync(services, run, token, pool)
+        for page in itertools.count():
+            if not resync.step():
+                break
             on_page(resync.state)
+            if page % STATISTICS_EVERY == 0:
+                refresh_statistics(services.database)
             if slice_s is not None and time.monotonic() - started > slice_s:
                 services.runs.release(run_id, token)
                 return 0.0
@@ -92,18 +103,20 @@ def work_on(
         services.runs.finish(run_id, token, state="failed", message=f"Debitor failed: {error!r}; see the log")
         log.exception("run.bug", agreement=run.agreement)
     finally:
+        pool.shutdown(wait=False, cancel_futures=True)
         services.budget.give_back(run.agreement)
         structlog.contextvars.unbind_contextvars("run")
     return 0.0
 
 
-def open_resync(services: Services, run: Run, token: str) -> Resync:
+def open_resync(services: Services, run: Run, token: str, pool: Executor | None = None) -> Resync:
     """The resync of a run, where it stopped."""
     return Resync(
         RunWork(services.database, run, token),
         services.economic(run.agreement),
         ResyncOptions.from_json(run.options),
         ResyncState.from_json(run.progress),
+        pool=pool,
     )
 
 

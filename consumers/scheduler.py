@@ -22,6 +22,7 @@ from infra.database.holders import free_the_dead
 from infra.database.inbox import SqlInbox
 from infra.database.jobs import Jobs
 from infra.database.polls import ask
+from infra.database.statistics import refresh_statistics
 
 log = structlog.get_logger()
 
@@ -29,6 +30,7 @@ TICK_S = 1.0
 POLL_TICK_S = 5.0
 PAYMENTS_EVERY_S = 3600.0
 CLEAN_EVERY_S = 600.0
+STATISTICS_EVERY_S = 30.0
 QUIET_LOG_S = 30.0
 
 
@@ -85,7 +87,9 @@ class Scheduler:
         self._drain(self._store)
 
     def clean(self) -> None:
-        """Forget handled events past their retention."""
+        """Keep the planner informed, and forget handled events past their retention."""
+        if self._jobs.claim("statistics", STATISTICS_EVERY_S):
+            refresh_statistics(self._services.database)
         if self._jobs.claim("clean", CLEAN_EVERY_S):
             self._jobs.clean_edges()
             deleted = self._jobs.clean_inbox(self._services.settings.retention_days)

@@ -62,7 +62,7 @@ class Debtor(NamedTuple):
 
 def fingerprint(values: tuple[object, ...]) -> str:
     """16 hexadecimal digits that differ when any value differs."""
-    return blake2b(repr(values).encode(), digest_size=8).hexdigest()
+    return blake2b(repr(tuple(values)).encode(), digest_size=8).hexdigest()
 
 
 class StoredDebtor(NamedTuple):

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, Future
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
-from domain.debtors import MAX_NUMBER
+from domain.debtors import MAX_NUMBER, Debtor
 from domain.errors import PermanentError
 from domain.hints import Kind, NewHint, Source
-from domain.invoices import Line
-from domain.ports import AccountingApi, FailureReport, Tally, UnitOfWork, WorkPort
+from domain.invoices import Invoice, Line
+from domain.ports import AccountingApi, FailureReport, LinePage, Page, Tally, UnitOfWork, WorkPort
 from domain.refresh_debtors import (
     GUARD_COUNT,
     GUARD_SHARE,
@@ -42,6 +43,9 @@ from domain.refresh_invoices import (
 
 MOST_SUSPECTS = 10_000  # kept for one run; more is a case for a person anyway
 OPEN_PAGE = 1_000
+
+
+P = TypeVar("P")
 
 
 class Phase(StrEnum):
@@ -113,15 +117,43 @@ class RunPort(WorkPort, Protocol):
     def save(self, uow: UnitOfWork, state: ResyncState) -> None: ...
 
 
+class _Ahead:
+    """Reads the next page while this one is stored: two waits at the same time, at the cost of one page in memory."""
+
+    def __init__(self, pool: Executor | None) -> None:
+        self._pool = pool
+        self._key: object = None
+        self._page: Future[Any] | None = None
+
+    def take(self, key: object, read: Callable[[], P]) -> P:
+        """The page of this key: read already, or now."""
+        page, self._page = self._page, None
+        return page.result() if page is not None and self._key == key else read()
+
+    def start(self, key: object, read: Callable[[], object]) -> None:
+        if self._pool is not None:
+            self._key, self._page = key, self._pool.submit(read)
+
+
 class Resync:
     """
     One resync, a page at a time.
 
     Args:
         work: its lease; with `dry_run` the port rolls back everything but the progress.
+        pool: one thread that reads a page ahead; without it everything happens in turn.
     """
 
-    def __init__(self, work: RunPort, api: AccountingApi, options: ResyncOptions, state: ResyncState) -> None:
+    def __init__(
+        self,
+        work: RunPort,
+        api: AccountingApi,
+        options: ResyncOptions,
+        state: ResyncState,
+        *,
+        pool: Executor | None = None,
+    ) -> None:
+        self._ahead = _Ahead(pool)
         self._work = work
         self._api = api
         self._options = options
@@ -171,12 +203,13 @@ class Resync:
         if allowed and state.suspects:  # a person said so: nobody needs to know first how many there are
             self._read_suspects()
             return
-        stamp = self._work.stamp()
-        page = listed(self._api.debtors_after, state.after)
+        stamp, page = self._ahead.take((Phase.DEBTORS, state.after), lambda: self._read_debtors(state.after))
+        last = last_number(page, state.after) if page.more else MAX_NUMBER
+        if page.more:
+            self._ahead.start((Phase.DEBTORS, last), lambda: self._read_debtors(last))
         readings = Readings()
         readings.take_page(stamp, page)
         covered = readings.covered()
-        last = last_number(page, state.after) if page.more else MAX_NUMBER
         done = Refreshed()
 
         def save(uow: UnitOfWork) -> None:
@@ -195,6 +228,10 @@ class Resync:
         with self._work.transaction() as uow:
             living = uow.debtors.living_between(state.after + 1, last)
         store_debtors(self._work, readings, None, done, also=save)
+
+    def _read_debtors(self, after: int) -> tuple[int, Page[Debtor]]:
+        stamp = self._work.stamp()
+        return stamp, listed(self._api.debtors_after, after)
 
     def _close_unknown(self, uow: UnitOfWork, what: str) -> None:
         """The whole list could be read: what once could not, and had no number, is mended."""
@@ -253,8 +290,10 @@ class Resync:
 
     def _invoices(self) -> None:
         state, since = self.state, self._options.since
-        stamp = self._work.stamp()
-        page = listed(lambda after: self._api.invoices_after(after, since=since), state.after)
+        stamp, page = self._ahead.take((Phase.INVOICES, state.after), lambda: self._read_invoices(state.after))
+        last = last_number(page, state.after)
+        if page.more:
+            self._ahead.start((Phase.INVOICES, last), lambda: self._read_invoices(last))
         numbers = [invoice.number for invoice in page.items]
         count = len(page.items) + len(page.unreadable)
         with self._work.transaction() as uow:
@@ -270,7 +309,7 @@ class Resync:
             uow.failures.report(unreadable_invoices(page.unreadable))
             if state.first_invoice is None and numbers:
                 state.first_invoice = numbers[0]
-            state.after = last_number(page, state.after)
+            state.after = last
             state.total, state.read = page.total, state.read + count
             state.count("invoices", read=count, **_tally(written.tally), unreadable=len(page.unreadable))
             if not page.more:
@@ -278,6 +317,10 @@ class Resync:
                 state.singles = singles_allowed(state.read)
                 state.enter(Phase.LINES if since is None or state.first_invoice is not None else Phase.DONE)
             self._save(uow)
+
+    def _read_invoices(self, after: int) -> tuple[int, Page[Invoice]]:
+        stamp = self._work.stamp()
+        return stamp, listed(lambda number: self._api.invoices_after(number, since=self._options.since), after)
 
     def _lines_after(self) -> int:
         """Lines of earlier invoices are not wanted, or stored already."""
@@ -289,12 +332,13 @@ class Resync:
         state = self.state
         if self._cursor is None:
             self._from, self._held, self._bad = self._lines_after(), [], set()
-        stamp = self._work.stamp()
         try:
-            page = self._api.lines_page(self._cursor, after=self._from)
+            stamp, page = self._ahead.take((Phase.LINES, self._cursor), lambda: self._read_lines(self._cursor))
         except PermanentError as error:  # refused or gone: headers stand, lines wait
             self._lines_refused(error)
             return
+        if page.cursor is not None:
+            self._ahead.start((Phase.LINES, page.cursor), lambda: self._read_lines(page.cursor))
         lines = [*self._held, *page.items]
         bad = self._bad | {problem.number for problem in page.unreadable}
         last = lines[-1].invoice if lines and page.cursor is not None else None
@@ -312,6 +356,10 @@ class Resync:
             self._save(uow)
         self._held, self._bad = [line for line in lines if line.invoice == last], bad & {last}
         self._cursor = page.cursor
+
+    def _read_lines(self, cursor: str | None) -> tuple[int, LinePage]:
+        stamp = self._work.stamp()
+        return stamp, self._api.lines_page(cursor, after=self._from)
 
     def _store_lines(
         self, uow: UnitOfWork, complete: dict[int, list[Line]], unreadable: set[int | None], stamp: int

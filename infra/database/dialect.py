@@ -111,6 +111,16 @@ class Sql:
             return f"(SELECT n FROM unnest(CAST(:{name} AS bigint[])) AS s(n))"
         return f"(SELECT value AS n FROM json_each(:{name}))"
 
+    def among(self, column: str, name: str) -> str:
+        """
+        Whether a column holds one of the numbers bound as `numbers(…)` to `:name`.
+
+        PostgreSQL takes an array straight to the index, whatever it believes about the size of a table.
+        """
+        if self.postgresql:
+            return f"{column} = ANY(CAST(:{name} AS bigint[]))"
+        return f"{column} IN (SELECT value FROM json_each(:{name}))"
+
     def numbers(self, values: Collection[int]) -> Any:
         """A set of numbers as a parameter, sorted: rows are locked in one order everywhere."""
         ordered = sorted(values)

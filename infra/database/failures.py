@@ -54,7 +54,7 @@ class FailureRows:
             self._connection.execute(
                 sa.text(
                     f"UPDATE failure SET state = :state, note = :note, ended_at = {self._sql.now}"
-                    f" WHERE id IN {self._sql.set_of('ids')} AND agreement = :agreement AND state = 'open'"
+                    f" WHERE {self._sql.among('id', 'ids')} AND agreement = :agreement AND state = 'open'"
                 ),
                 {"state": state, "note": note, "ids": self._sql.numbers(ids), "agreement": self._agreement},
             )

@@ -43,7 +43,7 @@ class SqlInbox:
             self._connection.execute(
                 sa.text(
                     f"UPDATE inbox SET handled_at = {self._sql.now}"
-                    f" WHERE id IN {self._sql.set_of('ids')} AND handled_at IS NULL"
+                    f" WHERE {self._sql.among('id', 'ids')} AND handled_at IS NULL"
                 ),
                 {"ids": self._sql.numbers(ids)},
             )
@@ -54,7 +54,7 @@ class SqlInbox:
             sa.text(
                 "SELECT old_number, new_number FROM inbox WHERE agreement = :agreement AND kind = 'debtors'"
                 f" AND source = 'hook' AND received_at >= :since AND id > {_RECENT}"
-                f" AND (new_number IN {self._sql.set_of('numbers')} OR old_number IN {self._sql.set_of('numbers')})"
+                f" AND ({self._sql.among('new_number', 'numbers')} OR {self._sql.among('old_number', 'numbers')})"
             ).bindparams(sa.bindparam("since", type_=UtcDateTime())),
             {"agreement": self._agreement, "since": since, "numbers": self._sql.numbers(numbers)},
         )

@@ -52,7 +52,7 @@ class DebtorRows:
             sa.text(
                 "SELECT d.id, d.number, d.name, d.cvr, d.fingerprint FROM debtor d"
                 " WHERE d.agreement = :agreement AND d.gone_at IS NULL"
-                f" AND d.number IN {self._sql.set_of('numbers')}"
+                f" AND {self._sql.among('d.number', 'numbers')}"
             ),
             {"agreement": self._agreement, "numbers": self._sql.numbers(numbers)},
         )
@@ -64,7 +64,7 @@ class DebtorRows:
             sa.text(
                 "SELECT d.id, d.number, d.name, d.cvr, d.fingerprint FROM debtor d"
                 " WHERE d.agreement = :agreement AND d.gone_at IS NOT NULL AND d.absorbed_by IS NULL"
-                f" AND d.number IN {self._sql.set_of('numbers')} ORDER BY d.gone_at DESC, d.id DESC"
+                f" AND {self._sql.among('d.number', 'numbers')} ORDER BY d.gone_at DESC, d.id DESC"
                 f"{self._sql.for_update}"
             ),
             {"agreement": self._agreement, "numbers": self._sql.numbers(numbers)},
@@ -84,7 +84,7 @@ class DebtorRows:
     def _bury(self, ids: Collection[int]) -> None:
         if ids:
             self._connection.execute(
-                sa.text(f"UPDATE debtor SET gone_at = {self._sql.now} WHERE id IN {self._sql.set_of('ids')}"),
+                sa.text(f"UPDATE debtor SET gone_at = {self._sql.now} WHERE {self._sql.among('id', 'ids')}"),
                 {"ids": self._sql.numbers(ids)},
             )
 
@@ -103,7 +103,7 @@ class DebtorRows:
         """Moving rows give up their numbers first (as negative ids, which nothing else uses): swaps work."""
         if ids:
             self._connection.execute(
-                sa.text(f"UPDATE debtor SET number = -id WHERE id IN {self._sql.set_of('ids')}"),
+                sa.text(f"UPDATE debtor SET number = -id WHERE {self._sql.among('id', 'ids')}"),
                 {"ids": self._sql.numbers(ids)},
             )
 
@@ -163,16 +163,26 @@ class DebtorRows:
 
     def adopt_invoices(self, numbers: Collection[int]) -> None:
         """Invoices stored before their debtor find it now."""
-        if numbers:
-            self._connection.execute(
-                sa.text(
-                    "UPDATE invoice SET debtor_id = d.id FROM debtor d"
-                    " WHERE invoice.debtor_id IS NULL AND invoice.agreement = :agreement"
-                    f" AND invoice.debtor_number IN {self._sql.set_of('numbers')}"
-                    " AND d.agreement = invoice.agreement AND d.number = invoice.debtor_number AND d.gone_at IS NULL"
-                ),
-                {"agreement": self._agreement, "numbers": self._sql.numbers(numbers)},
-            )
+        if not numbers:
+            return
+        orphaned = self._connection.execute(
+            sa.text(
+                "SELECT DISTINCT debtor_number FROM invoice WHERE debtor_id IS NULL AND agreement = :agreement"
+                f" AND {self._sql.among('debtor_number', 'numbers')}"
+            ),
+            {"agreement": self._agreement, "numbers": self._sql.numbers(numbers)},
+        ).all()
+        if not orphaned:  # nearly always
+            return
+        self._connection.execute(
+            sa.text(
+                "UPDATE invoice SET debtor_id = (SELECT d.id FROM debtor d WHERE d.agreement = invoice.agreement"
+                " AND d.number = invoice.debtor_number AND d.gone_at IS NULL)"
+                " WHERE debtor_id IS NULL AND agreement = :agreement"
+                f" AND {self._sql.among('debtor_number', 'numbers')}"
+            ),
+            {"agreement": self._agreement, "numbers": self._sql.numbers([number for (number,) in orphaned])},
+        )
 
     def living_between(self, low: int, high: int) -> list[int]:
         rows = self._connection.execute(

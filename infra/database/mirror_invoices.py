@@ -50,8 +50,7 @@ class InvoiceRows:
     def _rows(self, columns: str, numbers: Collection[int]) -> sa.CursorResult[Any]:
         return self._connection.execute(
             sa.text(
-                f"SELECT {columns} FROM invoice"
-                f" WHERE agreement = :agreement AND number IN {self._sql.set_of('numbers')}"
+                f"SELECT {columns} FROM invoice WHERE agreement = :agreement AND {self._sql.among('number', 'numbers')}"
             ).columns(net=Amount(), remainder=Amount()),
             {"agreement": self._agreement, "numbers": self._sql.numbers(numbers)},
         )
@@ -164,7 +163,7 @@ class InvoiceRows:
         rows = self._connection.execute(
             sa.text(
                 "SELECT d.number, d.id FROM debtor d WHERE d.agreement = :agreement AND d.gone_at IS NULL"
-                f" AND d.number IN {self._sql.set_of('numbers')}"
+                f" AND {self._sql.among('d.number', 'numbers')}"
             ),
             {"agreement": self._agreement, "numbers": self._sql.numbers(debtor_numbers)},
         )
@@ -200,8 +199,7 @@ class InvoiceRows:
         if old:
             self._connection.execute(
                 sa.text(
-                    "DELETE FROM invoice_line WHERE agreement = :agreement"
-                    f" AND invoice IN {self._sql.set_of('numbers')}"
+                    f"DELETE FROM invoice_line WHERE agreement = :agreement AND {self._sql.among('invoice', 'numbers')}"
                 ),
                 {"agreement": self._agreement, "numbers": self._sql.numbers(old)},
             )
@@ -219,13 +217,30 @@ class InvoiceRows:
         return tally
 
     def _set_states(self, rows: Sequence[tuple[str | None, str, int, int]]) -> None:
-        bulk.update_rows(
-            self._connection,
-            self._sql,
-            "invoice",
-            ("lines_fingerprint", "lines_state"),
-            ("agreement", "number"),
-            rows,
+        if not self._sql.postgresql:
+            bulk.update_rows(
+                self._connection,
+                self._sql,
+                "invoice",
+                ("lines_fingerprint", "lines_state"),
+                ("agreement", "number"),
+                rows,
+            )
+            return
+        fingerprints, states, _, numbers = zip(*rows, strict=True)
+        self._connection.execute(  # one statement: a page of lines touches hundreds of invoices
+            sa.text(
+                "UPDATE invoice SET lines_fingerprint = s.fingerprint, lines_state = s.state"
+                " FROM unnest(CAST(:numbers AS bigint[]), CAST(:fingerprints AS text[]), CAST(:states AS text[]))"
+                " AS s(number, fingerprint, state)"
+                " WHERE invoice.agreement = :agreement AND invoice.number = s.number"
+            ),
+            {
+                "numbers": list(numbers),
+                "fingerprints": list(fingerprints),
+                "states": list(states),
+                "agreement": self._agreement,
+            },
         )
 
     def mark_lines(self, numbers: Collection[int], state: LinesState) -> None:
@@ -234,7 +249,7 @@ class InvoiceRows:
             self._connection.execute(
                 sa.text(
                     "UPDATE invoice SET lines_state = :state WHERE agreement = :agreement"
-                    f" AND number IN {self._sql.set_of('numbers')}"
+                    f" AND {self._sql.among('number', 'numbers')}"
                 ),
                 {"state": state.value, "agreement": self._agreement, "numbers": self._sql.numbers(numbers)},
             )
@@ -277,7 +292,7 @@ class InvoiceRows:
         rows = self._connection.execute(
             sa.text(
                 "SELECT DISTINCT debtor_number FROM invoice WHERE agreement = :agreement AND debtor_id IS NULL"
-                f" AND number IN {self._sql.set_of('numbers')}"
+                f" AND {self._sql.among('number', 'numbers')}"
             ),
             {"agreement": self._agreement, "numbers": self._sql.numbers(numbers)},
         )
