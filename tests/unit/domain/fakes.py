@@ -11,7 +11,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -19,6 +19,7 @@ from domain.debtors import MAX_NUMBER, Debtor, DebtorChanges, Edge, StoredDebtor
 from domain.errors import LeaseLost, PermanentError, Rejected
 from domain.hints import Hint, Kind, NewHint
 from domain.invoices import Invoice, InvoiceWithLines, Line, LinesState, lines_fingerprint
+from domain.poll import PollState
 from domain.ports import FailureReport, Identity, LinePage, Page, StoredInvoice, Tally, Unreadable, Written
 from domain.resync import ResyncState
 
@@ -152,6 +153,10 @@ class Mirror:
     @property
     def inbox(self) -> InboxTable:
         return InboxTable(self.tables)
+
+    @property
+    def poll(self) -> PollTable:
+        return PollTable(self.tables)
 
     @property
     def failures(self) -> FailureTable:
@@ -360,6 +365,12 @@ class InvoiceTable:
     def _above(self, after: int, limit: int, wanted: Callable[[InvoiceRow], bool]) -> list[int]:
         return sorted(n for n, row in self.tables.invoices.items() if n > after and wanted(row))[:limit]
 
+    def last_number(self) -> int:
+        return max(self.tables.invoices, default=0)
+
+    def count(self) -> int:
+        return len(self.tables.invoices)
+
     def orphans(self, numbers: Collection[int]) -> set[int]:
         rows = (self.tables.invoices[number] for number in numbers if number in self.tables.invoices)
         return {row.header.debtor_number for row in rows if row.debtor_id is None}
@@ -372,6 +383,13 @@ class InboxTable:
     def outstanding(self, agreement: int, kind: Kind, limit: int) -> list[Hint]:
         return [row.hint for row in self.tables.inbox.values() if row.kind is kind and not row.handled][:limit]
 
+    def announced(self, numbers: Collection[int], since: dt.datetime) -> set[int]:
+        rows = (row.hint for row in self.tables.inbox.values() if row.source == "hook" and row.kind is Kind.DEBTORS)
+        return {number for hint in rows for number in hint.numbers()}
+
+    def last_announced(self) -> dt.datetime | None:
+        return self.tables.work.get("heard")
+
     def handled(self, ids: Collection[int]) -> None:
         for event in ids:
             self.tables.inbox[event] = self.tables.inbox[event]._replace(handled=True)
@@ -381,6 +399,19 @@ class InboxTable:
             event = self.tables.next("inbox")
             hint = Hint(event, new.old, new.new, new.correlation_id, new.body)
             self.tables.inbox[event] = InboxRow(new.kind, hint, str(new.source))
+
+
+@dataclass
+class PollTable:
+    tables: Tables
+
+    def load(self) -> PollState:
+        stored = self.tables.work.get("poll")
+        return PollState() if stored is None else replace(stored, unannounced=dict(stored.unannounced))
+
+    def save(self, state: PollState, *, every_s: int) -> None:
+        self.tables.work["poll"] = replace(state)
+        self.tables.work["every_s"] = every_s
 
 
 @dataclass
@@ -438,9 +469,13 @@ class Economic:
         assert len(numbers) <= self.room
         return self._listed(self.customers, sorted(set(numbers) & self.customers.keys()), more=False)
 
-    def debtors_after(self, number: int) -> Page[Debtor]:
-        self._called(f"debtors_after {number}")
-        return self._after(self.customers, number)
+    def debtors_after(self, number: int, *, changed_since: dt.datetime | None = None) -> Page[Debtor]:
+        if changed_since is None:
+            self._called(f"debtors_after {number}")
+            return self._after(self.customers, number)
+        self._called(f"debtors_changed {changed_since:%H:%M} {number}")
+        changed = {n: d for n, d in self.customers.items() if d.last_updated and d.last_updated >= changed_since}
+        return self._after(changed, number)
 
     def invoice(self, number: int) -> InvoiceWithLines | None:
         self._called(f"invoice {number}")
