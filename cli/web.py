@@ -31,12 +31,14 @@ MAX_FORM_BYTES = 1024 * 1024
 
 def web_app() -> WSGIApplication:
     """`debitor serve`: pages and API, and the hooks unless they have an address of their own."""
+    watch_parent(os.getppid(), lambda: os._exit(0))
     services = open_services("web")
     return make_web(services, hooks=services.settings.hooks_listen is None)
 
 
 def hooks_app() -> WSGIApplication:
     """`debitor serve` with DEBITOR_HOOKS_LISTEN: the hooks, there and only there."""
+    watch_parent(os.getppid(), lambda: os._exit(0))
     services = open_services("hooks")
     reception = open_reception(services)
     return HealthPath(HookPath(not_found, reception.intake, reception.keys), services, reception.intake.ready)

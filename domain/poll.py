@@ -118,6 +118,8 @@ def _invoices(
             break
     state.invoices_after = after
     with work.transaction() as uow:
+        if uow.poll.comparing():  # a resync is about to fill the gap, or is in the middle of it
+            return
         short = 0 if total is None else max(0, total - uow.invoices.count())
     if short > state.invoices_short:
         _late_invoices(work, api, done, (started - LATE_INVOICES).date(), after)

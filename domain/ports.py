@@ -279,6 +279,10 @@ class PollStore(Protocol):
 
     def load(self) -> PollState: ...
 
+    def comparing(self) -> bool:
+        """Whether a resync of the agreement has not ended."""
+        ...
+
     def save(self, state: PollState, *, every_s: int) -> None:
         """A good look ended now; the next one is due in `every_s` seconds."""
         ...

@@ -288,7 +288,9 @@ def store_invoices(
         written = uow.invoices.write(list(readings.headers.values()), readings.stamps, causes)
         lines = uow.invoices.write_lines(readings.lines, readings.states, readings.lines_stamps)
         settle_failures(uow, readings)
-        uow.inbox.add(debtor_hints(work.agreement, readings, written.debtors, causes))
+        # An event's invoice may be stored already, by a resync that read its debtor before: the balance is old then.
+        named = {readings.headers[number].debtor_number for number in causes if number in readings.headers}
+        uow.inbox.add(debtor_hints(work.agreement, readings, written.debtors | named, causes))
         if tracker:
             uow.inbox.handled([hint.id for hint in tracker.answered(covered)])
         if release:

@@ -33,8 +33,8 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_file=".env", extra="ignore")
 
-    database_url: str = "sqlite:///./var/debitor.db"
-    broker_url: str = "memory://"
+    database_url: str = Field(default="sqlite:///./var/debitor.db", repr=False)  # may hold a password, as the broker's may
+    broker_url: str = Field(default="memory://", repr=False)
     secret_key: SecretStr | None = None
     economic_rest_url: str = "https://restapi.e-conomic.com"
     economic_q2c_url: str = "https://apis.e-conomic.com/q2capi/v5.3.0"

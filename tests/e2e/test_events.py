@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from decimal import Decimal
 
-import pytest
-
 from tests.support.forms import Agreement, Form
 from tests.support.mirror import becomes_equal
 from tests.support.waiting import eventually
@@ -150,11 +148,6 @@ def test_the_trail_of_an_event(agreement: Agreement) -> None:
     assert entry["process"] in ("worker", "embedded")
 
 
-@pytest.mark.xfail(
-    reason="domain/refresh_invoices.py: an invoice that an event names leaves no hint for its debtor when it is stored"
-    " and unchanged already",
-    strict=False,
-)
 def test_a_balance_follows_an_invoice_that_a_resync_stored_first(form: Form) -> None:
     """A resync that reads an invoice between its booking and its webhook does not swallow the debtor's new balance."""
     agreement = form.agreement(hooks=False)

@@ -27,7 +27,6 @@ class Load:
     refused: int = 0
     versions: dict[int, int] = field(default_factory=dict)  # the last acknowledged version of each debtor
     invoices: set[int] = field(default_factory=set)  # acknowledged
-    booked_for: set[int] = field(default_factory=set)  # debtors
     unsure: list[tuple[str, int]] = field(default_factory=list)  # sent, not acknowledged: the sender tries again
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _version: int = 0
@@ -37,7 +36,6 @@ class Load:
         number = chance.randint(1, self.debtors)
         if chance.random() < 0.15:
             invoice = self.agreement.books.book(number, hook=False)
-            self.booked_for.add(number)
             return self._send(http, "invoice", invoice, 0)
         with self._lock:
             self._version += 1

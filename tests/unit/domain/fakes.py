@@ -409,6 +409,9 @@ class PollTable:
         stored = self.tables.work.get("poll")
         return PollState() if stored is None else replace(stored, unannounced=dict(stored.unannounced))
 
+    def comparing(self) -> bool:
+        return bool(self.tables.work.get("comparing"))
+
     def save(self, state: PollState, *, every_s: int) -> None:
         self.tables.work["poll"] = replace(state)
         self.tables.work["every_s"] = every_s

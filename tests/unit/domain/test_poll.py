@@ -134,6 +134,17 @@ def test_an_old_lower_number_asks_for_a_person(mirror: Mirror, economic: Economi
     assert mirror.open_failures() == {}
 
 
+def test_a_resync_on_its_way_is_not_called_a_gap(mirror: Mirror, economic: Economic) -> None:
+    """While everything is being read anyway, missing invoices are no failure."""
+    economic.book(an_invoice(7, date=dt.date(2020, 1, 2)), an_invoice(100))
+    mirror.invoices.write([economic.booked[100].header], {100: mirror.stamp()}, {})
+    mirror.tables.work["comparing"] = True
+
+    look(mirror, economic, minutes(0))
+
+    assert mirror.open_failures() == {}
+
+
 def test_a_look_answers_outstanding_hints(mirror: Mirror, economic: Economic) -> None:
     """A debtor read by the look is not read again for the webhook that came in meanwhile."""
     look(mirror, economic, minutes(0))

@@ -322,3 +322,11 @@ def test_masking_is_fast(site: Site, piece: str) -> None:
 def test_bytes_that_are_no_text_are_kept_as_well_as_can_be(site: Site) -> None:
     """Latin-1, cut UTF-8: never an error."""
     assert "\ufffd" in unusable(site, b"navn=\xe6\xf8\xe5")
+
+
+def test_a_body_cut_on_the_way_is_no_event(site: Site) -> None:
+    """Half a number would be another debtor: what is shorter than it says is refused and not stored."""
+    answer = site.send(f"/webhooks/e-conomic/{AGREEMENT}/{SECRET}/customer", b"new=1", CONTENT_LENGTH="9")
+
+    assert answer.status == 400
+    assert site.store.accepted == []
