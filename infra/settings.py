@@ -33,7 +33,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_file=".env", extra="ignore")
 
-    database_url: str = Field(default="sqlite:///./var/debitor.db", repr=False)  # may hold a password, as the broker's may
+    database_url: str = Field(default="sqlite:///./var/debitor.db", repr=False)  # both may hold a password
     broker_url: str = Field(default="memory://", repr=False)
     secret_key: SecretStr | None = None
     economic_rest_url: str = "https://restapi.e-conomic.com"
