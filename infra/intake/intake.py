@@ -18,6 +18,8 @@ from infra.metrics import INTAKE_EVENTS
 
 log = structlog.get_logger()
 
+_INBOX, _QUEUE = INTAKE_EVENTS.labels("inbox"), INTAKE_EVENTS.labels("queue")
+
 
 class Fallback(Protocol):
     """A second durable store for the time the database is away."""
@@ -76,9 +78,11 @@ class Intake:
         return [None] * len(batch)
 
     def _to_store(self, batch: list[NewHint]) -> None:
-        for (agreement, kind), ids in self._store.write(batch).items():
-            self._wake_ups.note(agreement, Kind(kind), ids)
-        _accepted("inbox", batch)
+        written = self._store.write(batch)
+        _INBOX.inc(len(batch))
+        for (agreement, kind), ids in written.items():
+            causes = [hint.correlation_id for hint in batch if hint.kind == kind and hint.agreement == agreement]
+            self._wake_ups.note(agreement, Kind(kind), ids, causes)
 
     def _to_fallback(self, batch: list[NewHint], away: StoreAway) -> None:
         if self._fallback is None:
@@ -87,15 +91,5 @@ class Intake:
             self._fallback.write(batch)
         except StoreAway as error:
             raise NotStored(f"the database is away ({away}), and so is the broker ({error})") from error
-        _accepted("queue", batch)
-
-
-def _accepted(store: str, batch: Sequence[NewHint]) -> None:
-    """One line for a whole commit: the trace from a sender's correlation id to its row begins here."""
-    INTAKE_EVENTS.labels(store).inc(len(batch))
-    log.info(
-        "webhook.accepted",
-        store=store,
-        agreements=sorted({hint.agreement for hint in batch})[:20],
-        correlation_ids=[hint.correlation_id for hint in batch[:100]],
-    )
+        _QUEUE.inc(len(batch))
+        log.info("webhook.accepted", store="queue", correlation_ids=[hint.correlation_id for hint in batch])

@@ -7,6 +7,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -21,6 +22,15 @@ MOST_IDS = 500
 Publish = Callable[[int, Kind, list[int]], None]
 
 
+@dataclass(slots=True)
+class _Pending:
+    """What one wake-up will stand for."""
+
+    ids: list[int] = field(default_factory=list)
+    causes: list[str] = field(default_factory=list)
+    accepted: int = 0
+
+
 class WakeUps:
     """
     At most one wake-up per agreement and kind in 100 ms: the first at once, the last guaranteed.
@@ -32,18 +42,28 @@ class WakeUps:
     def __init__(self, publish: Publish) -> None:
         self._publish = publish
         self._changed = threading.Condition()
-        self._pending: dict[tuple[int, Kind], list[int]] = {}
+        self._pending: dict[tuple[int, Kind], _Pending] = {}
         self._last: dict[tuple[int, Kind], float] = {}
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="wake-ups", daemon=True)
         self._thread.start()
 
-    def note(self, agreement: int, kind: Kind, ids: Sequence[int] = ()) -> None:
-        """These events are committed; returns at once."""
+    def note(self, agreement: int, kind: Kind, ids: Sequence[int] = (), causes: Sequence[str] = ()) -> None:
+        """
+        These events are committed; returns at once.
+
+        Args:
+            causes: correlation ids of events accepted just now; they are logged with the wake-up, one line for many,
+                since a line for each would cost more than storing them.
+        """
         with self._changed:
-            waiting = self._pending.setdefault((agreement, kind), [])
-            waiting.extend(ids[: MOST_IDS - len(waiting)])
-            self._changed.notify()
+            waiting = self._pending.get((agreement, kind))
+            if waiting is None:
+                waiting = self._pending[agreement, kind] = _Pending()
+                self._changed.notify()
+            waiting.ids.extend(ids[: MOST_IDS - len(waiting.ids)])
+            waiting.causes.extend(causes[: MOST_IDS - len(waiting.causes)])
+            waiting.accepted += len(causes)
 
     def close(self) -> None:
         """Publish what is pending and stop."""
@@ -54,21 +74,29 @@ class WakeUps:
 
     def _run(self) -> None:
         while (due := self._next()) is not None:
-            for (agreement, kind), ids in due.items():
+            for (agreement, kind), waiting in due.items():
+                if waiting.accepted:
+                    log.info(
+                        "webhook.accepted",
+                        agreement=agreement,
+                        kind=kind.value,
+                        events=waiting.accepted,
+                        correlation_ids=waiting.causes,
+                    )
                 try:
-                    self._publish(agreement, kind, ids)
+                    self._publish(agreement, kind, waiting.ids)
                 except Exception as error:  # noqa: BLE001 - the sweep publishes again
                     WAKE_UPS.labels("failed").inc()
                     log.warning("wake_up.failed", agreement=agreement, kind=kind.value, error=repr(error)[:200])
                 else:
                     WAKE_UPS.labels("published").inc()
 
-    def _next(self) -> dict[tuple[int, Kind], list[int]] | None:
+    def _next(self) -> dict[tuple[int, Kind], _Pending] | None:
         """What may be published now; waits for it. None when closed and empty."""
         with self._changed:
             while True:
                 now = time.monotonic()
-                due = {key: ids for key, ids in self._pending.items() if self._due_in(key, now) <= 0 or self._closed}
+                due = {key: one for key, one in self._pending.items() if self._due_in(key, now) <= 0 or self._closed}
                 if due:
                     for key in due:
                         del self._pending[key]
