@@ -33,9 +33,12 @@ KEYS = {
 }
 
 _CHILD = (
-    "import sys, resource, json; from cli.main import main\n"
+    "import sys; from cli.main import main\n"
     "try:\n    main(standalone_mode=False)\n"
-    "finally:\n    print('PEAK', resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)\n"
+    "finally:\n"
+    # Not getrusage: its peak is inherited from the process that started this one.
+    "    status = open('/proc/self/status').read()\n"
+    "    print('PEAK', status.partition('VmHWM:')[2].split()[0], file=sys.stderr)\n"
 )
 
 
