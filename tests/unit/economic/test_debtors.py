@@ -187,18 +187,17 @@ def test_foreign_404_buries_nobody(body: bytes) -> None:
         agreement(Answers(httpx.Response(404, content=body))).debtor(1)
 
 
-@pytest.mark.parametrize("body", [debtor(2), b"[]", b"<html>", b""])
+@pytest.mark.parametrize("body", [debtor(2), b"[]", b'{"ok":true}', b'{"collection":[]}', b"<html>", b""])
 def test_single_answer_about_something_else(body: bytes) -> None:
     """An answer that is not the debtor asked for is never stored under its number."""
     with pytest.raises(Unavailable):
         agreement(Answers(body)).debtor(1)
 
 
-@pytest.mark.parametrize("body", [debtor(0), b'{"ok":true}'])
-def test_single_answer_without_a_number(body: bytes) -> None:
+def test_single_answer_without_a_number() -> None:
     """A record whose number cannot be read is one failure; it does not hold up all other debtors."""
     with pytest.raises(PermanentError, match="no number"):
-        agreement(Answers(body)).debtor(1)
+        agreement(Answers(debtor(0))).debtor(1)
 
 
 def test_unreadable_single_is_permanent() -> None:
