@@ -75,7 +75,7 @@ def resync(
     with connected(verbose=verbose) as services:
         _check_tokens(services, number)
         run_id = _begin(services, number, options, resume=resume, chosen=chosen)
-        before, started = services.budget.spent(number), time.monotonic()
+        started = time.monotonic()
         run = _finish(services, run_id)
         report = {
             "run": run.id,
@@ -83,7 +83,7 @@ def resync(
             "state": run.state,
             "dry_run": bool(run.options.get("dry_run")),
             "counts": run.counts,
-            "calls_spent": max(0, services.budget.spent(number) - before),
+            "calls_spent": run.counts.get("calls", {}).get("spent", 0),
             "seconds": round(time.monotonic() - started, 1),
             "message": run.message,
         }

@@ -80,6 +80,8 @@ COUNTS = {
     "debtors": marked("Debtors"),
     "invoices": marked("Invoices"),
     "lines": marked("Invoice lines"),
+    "calls": marked("Calls"),
+    "spent": marked("spent"),
     "read": marked("read"),
     "new": marked("new"),
     "changed": marked("changed"),

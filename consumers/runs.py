@@ -76,16 +76,20 @@ def work_on(
     pool = ThreadPoolExecutor(1, thread_name_prefix="read-ahead")
     try:
         resync = open_resync(services, run, token, pool)
+        count_calls = _calls_counter(services, run)
         for page in itertools.count():
             if not resync.step():
                 break
+            resync.state.counts["calls"] = {"spent": count_calls()}
             on_page(resync.state)
             if page % STATISTICS_EVERY == 0:
                 refresh_statistics(services.database)
             if slice_s is not None and time.monotonic() - started > slice_s:
                 services.runs.release(run_id, token)
                 return 0.0
+        resync.state.counts["calls"] = {"spent": count_calls()}
         on_page(resync.state)
+        services.runs.set_counts(run_id, token, resync.state.counts)
         services.runs.finish(run_id, token, message=_closing(resync.state))
         log.info("run.done", agreement=run.agreement, counts=resync.state.counts)
     except LeaseLost as error:
@@ -107,6 +111,12 @@ def work_on(
         services.budget.give_back(run.agreement)
         structlog.contextvars.unbind_contextvars("run")
     return 0.0
+
+
+def _calls_counter(services: Services, run: Run) -> Callable[[], int]:
+    """Calls made for a run so far, earlier processes' included."""
+    earlier = int(run.counts.get("calls", {}).get("spent", 0)) - services.budget.made[run.agreement]
+    return lambda: earlier + services.budget.made[run.agreement]
 
 
 def open_resync(services: Services, run: Run, token: str, pool: Executor | None = None) -> Resync:

@@ -134,6 +134,25 @@ def lines_agree(net: Decimal, lines: Sequence[Line]) -> bool:
     return abs(total - net) <= allowed or (net < 0 and abs(abs(total) - abs(net)) <= allowed)
 
 
+def facing(net: Decimal, lines: Sequence[Line]) -> list[Line]:
+    """
+    Lines with the header's sign.
+
+    The bulk list may show a credit note's lines as positive (e-conomic.md §7); summed up they would count as sales.
+    """
+    total = sum((line.net for line in lines if line.net is not None), Decimal(0))
+    if not (net < 0 < total and lines_agree(net, lines)):
+        return list(lines)
+    return [
+        line._replace(quantity=_negative(line.quantity), vat=_negative(line.vat), net=_negative(line.net))
+        for line in lines
+    ]
+
+
+def _negative(amount: Decimal | None) -> Decimal | None:
+    return amount if not amount else -amount  # no negative zeros
+
+
 def unique_lines(lines: Sequence[Line]) -> list[Line]:
     """Each line once, the last reading of a number winning: a cursor may repeat records while data changes."""
     return list({line.number: line for line in lines}.values())

@@ -12,7 +12,7 @@ from decimal import Decimal
 from domain.debtors import MAX_NUMBER
 from domain.errors import PermanentError
 from domain.hints import Hint, Kind, NewHint, Source
-from domain.invoices import Invoice, InvoiceWithLines, Line, LinesState, lines_agree, unique_lines
+from domain.invoices import Invoice, InvoiceWithLines, Line, LinesState, facing, lines_agree, unique_lines
 from domain.ports import AccountingApi, FailureReport, Page, StoredInvoice, Tally, UnitOfWork, Unreadable, WorkPort
 from domain.reading_plan import Walk, plan_reads
 from domain.refresh_debtors import HintTracker, Refreshed, last_number, listed
@@ -43,13 +43,13 @@ class InvoiceReadings:
         header = single.header
         self.headers[header.number] = header
         self.stamps[header.number] = stamp
-        self._add_lines(stamp, header.number, unique_lines(single.lines))
+        self._add_lines(stamp, header.number, facing(header.net, unique_lines(single.lines)))
         agree = lines_agree(header.net, self.lines[header.number])
         self.states[header.number] = LinesState.COMPLETE if agree else LinesState.DIFFERENT
 
     def add_lines(self, stamp: int, number: int, net: Decimal, lines: Sequence[Line]) -> bool:
         """Whether listed lines add up to the header's net amount; they are kept, with that verdict, either way."""
-        self._add_lines(stamp, number, unique_lines(lines))
+        self._add_lines(stamp, number, facing(net, unique_lines(lines)))
         agree = lines_agree(net, self.lines[number])
         self.states[number] = LinesState.VERIFIED if agree else LinesState.UNVERIFIED
         return agree

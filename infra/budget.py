@@ -7,6 +7,7 @@ Source: e-conomic.md §2.11 (bucket per app and agreement, 50,000 calls in 24 ho
 from __future__ import annotations
 
 import threading
+from collections import Counter
 
 import sqlalchemy as sa
 import structlog
@@ -41,9 +42,14 @@ class SharedBudget:
         self._sql = database.sql
         self._lock = threading.Lock()
         self._reserved: dict[int, int] = {}
+        self.made: Counter[int] = Counter()  # calls of this process, by agreement
 
     def admit(self, agreement: int, bulk: bool) -> None:
         """Raises RateLimited while the agreement is paused or its budget is spent."""
+        self._admit(agreement, bulk=bulk)
+        self.made[agreement] += 1
+
+    def _admit(self, agreement: int, *, bulk: bool) -> None:
         if bulk:
             with self._lock:
                 left = self._reserved.get(agreement, 0)

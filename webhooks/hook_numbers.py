@@ -20,6 +20,7 @@ NUMBER = frozenset({"number", "invoiceno", "invoicenumber"})
 _NAMES = OLD | NEW | NUMBER
 
 _AROUND = "\ufeff\0 \t\r\n"
+_MULTIPART = re.compile(r'name="(\w+)"[^\r\n]*\r?\n\r?\n([^\r\n]*)')
 _BROKEN_JSON = re.compile(r'"(\w+)"\s*:\s*"?([^",}\s]*)(?=["},\s])')
 _SEPARATOR = re.compile(r"\s*[&,;]\s*|\s+")
 _BARE = re.compile(r'["\']?(\d*|\[[A-Za-z]+\])["\']?', re.ASCII)  # digits, nothing, or an unreplaced merge field
@@ -59,6 +60,8 @@ def _pairs(text: str) -> list[tuple[str, str]]:
 
 
 def _body_pairs(body: str) -> Iterable[tuple[str, str]]:
+    if body.startswith("--") and (parts := _MULTIPART.findall(body)):
+        return parts
     if not body.startswith(("{", "[")):
         return _pairs(body.strip('"'))
     try:

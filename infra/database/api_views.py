@@ -200,7 +200,15 @@ def lines(connection: Connection, agreement: int, invoice: int) -> list[Line]:
 
 
 def _invoices(agreement: int) -> sa.Select[tuple[object, ...]]:
-    return sa.select(*columns_of(_invoice, Invoice)).where(_invoice.c.agreement == agreement)
+    """An invoice follows its debtor: the number is the debtor's of today, whatever it was when the invoice was read."""
+    owner = sa.and_(_debtor.c.id == _invoice.c.debtor_id, _debtor.c.gone_at.is_(None))
+    columns: dict[str, sa.ColumnElement[Any]] = {column.name: column for column in columns_of(_invoice, Invoice)}
+    columns["debtor_number"] = sa.func.coalesce(_debtor.c.number, _invoice.c.debtor_number).label("debtor_number")
+    return (
+        sa.select(*columns.values())
+        .select_from(_invoice.outerjoin(_debtor, owner))
+        .where(_invoice.c.agreement == agreement)
+    )
 
 
 def runs(

@@ -143,6 +143,13 @@ class Runs:
             {"state": state, "message": message},
         )
 
+    def set_counts(self, run_id: int, token: str, counts: dict[str, Any]) -> None:
+        """What the run did in all."""
+        with self._database.write() as connection:
+            connection.execute(
+                sa.update(tables.run).where(T.id == run_id, T.lease_token == token).values(counts=counts)
+            )
+
     def wait(self, run_id: int, token: str, error: TransientError) -> float:
         """The surroundings are at fault: wait, and say why; returns the seconds."""
         with self._database.read() as connection:

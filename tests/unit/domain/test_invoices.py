@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from domain.invoices import Line, in_order, lines_agree, lines_fingerprint, unique_lines
+from domain.invoices import Line, facing, in_order, lines_agree, lines_fingerprint, unique_lines
 from infra.economic.wire import amount
 from tests.unit.domain.fakes import an_invoice
 
@@ -88,3 +88,14 @@ def test_every_value_of_a_header_counts() -> None:
 
     for name in header._fields:
         assert header._replace(**{name: "other"}).fingerprint() != header.fingerprint(), name
+
+
+def test_credit_note_lines_face_their_header() -> None:
+    """Lines that a list shows as positive count as the credit they are; lines with the right sign stay."""
+    positive = [Line(1, 1, 1, quantity=Decimal("3"), vat=Decimal("25"), net=Decimal("100")), Line(1, 2, 2)]
+    negative = facing(Decimal("-100"), positive)
+
+    assert [(line.quantity, line.vat, line.net) for line in negative] == [(-3, -25, -100), (None, None, None)]
+    assert facing(Decimal("-100"), negative) == negative
+    assert facing(Decimal("100"), positive) == positive
+    assert facing(Decimal("-80"), positive) == positive  # they do not add up: nobody knows what they mean

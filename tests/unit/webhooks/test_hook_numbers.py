@@ -244,3 +244,11 @@ def test_every_shape_says_the_same(old: int | None, new: int | None, shape: str,
     }[shape]
 
     assert read_numbers(query, body) == (old, new)
+
+
+def test_multipart_forms_are_read_too() -> None:
+    """A form sent as multipart names its numbers like any other."""
+    body = '--x\r\nContent-Disposition: form-data; name="old"\r\n\r\n4711\r\n--x\r\n'
+    body += 'Content-Disposition: form-data; name="new"\r\n\r\n4811\r\n--x--\r\n'
+
+    assert read_numbers("", body) == (4711, 4811)
