@@ -110,18 +110,6 @@ class AccountingApi(Protocol):
         ...
 
 
-class AccountingApis(Protocol):
-    """Opens an agreement's e-conomic. Raises CredentialsMissing."""
-
-    def __call__(self, agreement: int) -> AccountingApi: ...
-
-
-class Clock(Protocol):
-    """Time for people; leases and budgets use the database's own."""
-
-    def now(self) -> dt.datetime: ...
-
-
 class StoredInvoice(NamedTuple):
     """What a decision needs to know of an invoice row."""
 

@@ -11,8 +11,6 @@ from domain.hints import Kind
 INTAKE_QUEUE = "debitor.intake"
 """Events accepted while the database was away (quorum, durable, no TTL)."""
 
-EXCHANGE = "debitor.events"
-
 
 class Route(NamedTuple):
     """Where a wake-up goes."""
