@@ -90,7 +90,7 @@ def test_the_broker_takes_over(
     assert time.monotonic() - started < 3.5
     started = time.monotonic()
     intake.accept(hint(200))
-    assert time.monotonic() - started < 0.5, "an absent database is left alone"
+    assert time.monotonic() - started < 0.9, "an absent database is left alone"
     assert intake.ready()
     assert waiting(rabbitmq_url)["debitor.intake"] > 0
 
@@ -141,7 +141,7 @@ def test_a_frozen_broker_holds_up_nobody_but_the_first(
     started = time.monotonic()
     with pytest.raises(NotStored):
         intake.accept(hint(2))
-    assert time.monotonic() - started < 0.3
+    assert time.monotonic() - started < 0.9
 
 
 def test_an_idle_broker_connection_is_renewed(
