@@ -279,7 +279,7 @@ def _lines_agree(api: AccountingApi, number: int) -> bool | str:
         listed = api.lines([number])
     except PermanentError as error:
         return f"the list of lines is refused: {error}"
-    return single is not None and _amounts(single.lines) == _amounts(listed)
+    return single is not None and not listed.unreadable and _amounts(single.lines) == _amounts(listed.items)
 
 
 def _amounts(lines: list[Line]) -> list[tuple[object, ...]]:

@@ -49,6 +49,17 @@ class LinePage(NamedTuple):
     cursor: str | None
 
 
+class ListedLines(NamedTuple):
+    """
+    The bulk lines of some invoices: those of invoices with a line in `unreadable` are left out.
+
+    `unreadable` holds the invoices with a line that could not be read; None when such a line does not say whose it is.
+    """
+
+    items: list[Line]
+    unreadable: frozenset[int | None] = frozenset()
+
+
 class Identity(NamedTuple):
     """Who a pair of tokens speaks for (e-conomic.md §2.2)."""
 
@@ -69,8 +80,12 @@ class AccountingApi(Protocol):
 
     def identity(self) -> Identity: ...
 
-    def debtor(self, number: int) -> Debtor | None:
-        """One debtor; None = 404, which alone proves that a number is not in use. PermanentError: unreadable."""
+    def debtor(self, number: int, *, bulk: bool = False) -> Debtor | None:
+        """
+        One debtor; None = 404, which alone proves that a number is not in use. PermanentError: unreadable.
+
+        `bulk`: one of many, which leave alone what is kept for people.
+        """
         ...
 
     def debtors(self, numbers: Sequence[int]) -> Page[Debtor]:
@@ -81,8 +96,8 @@ class AccountingApi(Protocol):
         """At most 1,000 debtors above `number`, changed then or later, sorted by number."""
         ...
 
-    def invoice(self, number: int) -> InvoiceWithLines | None:
-        """One booked invoice with its lines; None = 404."""
+    def invoice(self, number: int, *, bulk: bool = False) -> InvoiceWithLines | None:
+        """One booked invoice with its lines; None = 404. `bulk` as for a debtor."""
         ...
 
     def invoices(self, numbers: Sequence[int]) -> Page[Invoice]:
@@ -97,7 +112,7 @@ class AccountingApi(Protocol):
         """At most 1,000 headers above `number` that are not paid, sorted by number; two columns are missing (§2.6)."""
         ...
 
-    def lines(self, numbers: Sequence[int]) -> list[Line]:
+    def lines(self, numbers: Sequence[int]) -> ListedLines:
         """All lines of at most 200 invoices, following the cursor: `ceil(lines / 1000)` calls."""
         ...
 

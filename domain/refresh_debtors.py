@@ -27,6 +27,9 @@ class Numbered(Protocol):
 
 N = TypeVar("N", bound=Numbered)
 
+FEW = 2
+"""So many numbers a lone event names."""
+
 GUARD_COUNT = 20
 GUARD_SHARE = 0.02
 SAMPLE = 10
@@ -190,9 +193,11 @@ class DebtorReader:
         self._api = api
         self._tracker = tracker
         self._guard = guard
+        self._bulk = True
 
     def read(self, plan: Plan) -> Iterator[Readings]:
         """One answer after the other; the next call is made only when the last answer is stored."""
+        self._bulk = sum(len(step.numbers) for step in plan) > FEW
         joined = {number for step in plan if not isinstance(step, Walk) for number in step.numbers}
         for step in plan:
             if isinstance(step, Walk):
@@ -239,7 +244,7 @@ class DebtorReader:
             if part is not readings:
                 readings.hand_over(bundle, part)
         for part, singles in parts:
-            read_singly(self._work, self._api, singles, part)
+            read_singly(self._work, self._api, singles, part, bulk=self._bulk)
             yield part
 
     def _doubt(self, suspects: list[int], readings: Readings) -> None:
@@ -286,12 +291,18 @@ def listed(call: Callable[[A], Page[T]], argument: A) -> Page[T]:
         raise Blocked(str(error)) from error
 
 
-def read_singly(work: WorkPort, api: AccountingApi, numbers: Iterable[int], readings: Readings) -> None:
-    """Suspects: only a read of its own that says 404 proves that a number is not in use."""
+def read_singly(
+    work: WorkPort, api: AccountingApi, numbers: Iterable[int], readings: Readings, *, bulk: bool = True
+) -> None:
+    """
+    Suspects: only a read of its own that says 404 proves that a number is not in use.
+
+    `bulk`: not a lone event's numbers; such reads leave alone the calls that are kept for people.
+    """
     for number in numbers:
         stamp = work.stamp()
         try:
-            readings.add(stamp, number, api.debtor(number))
+            readings.add(stamp, number, api.debtor(number, bulk=bulk))
         except PermanentError as error:
             readings.unreadable.append(Unreadable(number, str(error)))
 

@@ -13,12 +13,19 @@ from domain.debtors import MAX_NUMBER
 from domain.errors import PermanentError
 from domain.hints import Hint, Kind, NewHint, Source
 from domain.invoices import Invoice, InvoiceWithLines, Line, LinesState, facing, lines_agree, unique_lines
-from domain.ports import AccountingApi, FailureReport, Page, StoredInvoice, Tally, UnitOfWork, Unreadable, WorkPort
+from domain.ports import (
+    AccountingApi,
+    FailureReport,
+    ListedLines,
+    Page,
+    StoredInvoice,
+    Tally,
+    UnitOfWork,
+    Unreadable,
+    WorkPort,
+)
 from domain.reading_plan import Walk, plan_reads
-from domain.refresh_debtors import HintTracker, Refreshed, last_number, listed
-
-FEW = 2
-"""Up to so many invoices are read singly: one call each brings header and lines, a list costs two calls."""
+from domain.refresh_debtors import FEW, HintTracker, Refreshed, last_number, listed
 
 SINGLE_READS_LEAST = 20
 SINGLE_READS_SHARE = 0.01
@@ -47,10 +54,14 @@ class InvoiceReadings:
         agree = lines_agree(header.net, self.lines[header.number])
         self.states[header.number] = LinesState.COMPLETE if agree else LinesState.DIFFERENT
 
-    def add_lines(self, stamp: int, number: int, net: Decimal, lines: Sequence[Line]) -> bool:
-        """Whether listed lines add up to the header's net amount; they are kept, with that verdict, either way."""
+    def add_lines(self, stamp: int, number: int, net: Decimal, lines: Sequence[Line], *, certain: bool = True) -> bool:
+        """
+        Whether listed lines add up to the header's net amount; they are kept, with that verdict, either way.
+
+        `certain`: every line could be read; otherwise even a sum that fits proves nothing.
+        """
         self._add_lines(stamp, number, facing(net, unique_lines(lines)))
-        agree = lines_agree(net, self.lines[number])
+        agree = certain and lines_agree(net, self.lines[number])
         self.states[number] = LinesState.VERIFIED if agree else LinesState.UNVERIFIED
         return agree
 
@@ -166,11 +177,13 @@ class InvoiceReader:
         self._work = work
         self._api = api
         self.singles_left = singles_allowed(invoices)
+        self._bulk = True
         self._refused: PermanentError | None = None
 
     def read(self, numbers: list[int]) -> Iterator[InvoiceReadings]:
         """One answer after the other; the next call is made only when the last answer is stored."""
-        if len(numbers) <= FEW:
+        if len(numbers) <= FEW:  # one call each brings header and lines, a list costs two calls
+            self._bulk = False
             for number in numbers:
                 readings = InvoiceReadings()
                 self.read_singly(readings, [number])
@@ -230,7 +243,7 @@ class InvoiceReader:
             batch, todo = todo[:room], todo[room:]
             stamp = self._work.stamp()
             try:
-                found = [] if self._refused else self._api.lines(batch)
+                found = ListedLines([]) if self._refused else self._api.lines(batch)
             except PermanentError as error:
                 self._refused = error
             if self._refused:
@@ -238,13 +251,15 @@ class InvoiceReader:
                 self.read_singly(readings, batch)
                 continue
             by_invoice: dict[int, list[Line]] = {number: [] for number in batch}
-            for line in found:
+            for line in found.items:
                 if line.invoice in by_invoice:
                     by_invoice[line.invoice].append(line)
             doubtful = [
                 number
                 for number, lines in by_invoice.items()
-                if not readings.add_lines(stamp, number, nets[number], lines)
+                if not readings.add_lines(
+                    stamp, number, nets[number], lines, certain=found.unreadable.isdisjoint((number, None))
+                )
             ]
             self.read_singly(readings, doubtful)
 
@@ -256,7 +271,7 @@ class InvoiceReader:
             self.singles_left -= 1
             stamp = self._work.stamp()
             try:
-                single = self._api.invoice(number)
+                single = self._api.invoice(number, bulk=self._bulk)
             except PermanentError as error:
                 readings.unreadable.append(Unreadable(number, str(error)))
                 continue

@@ -13,9 +13,9 @@ from typing import Any, Protocol, TypeVar
 import httpx
 
 from domain.debtors import Debtor
-from domain.errors import CredentialsMissing, CredentialsRefused, Unavailable
+from domain.errors import Blocked, CredentialsMissing, CredentialsRefused, Rejected, ServiceGone, Unavailable
 from domain.invoices import Invoice, InvoiceWithLines, Line
-from domain.ports import AccountingApi, Identity, LinePage, Page
+from domain.ports import AccountingApi, Identity, LinePage, ListedLines, Page
 from infra.economic import queries
 from infra.economic.calls import Call, Calls, Grant
 from infra.economic.config import EconomicConfig
@@ -106,8 +106,8 @@ class EconomicAgreement:
         body = self._get(f"{self._rest}/{IDENTITY.path}", bulk=False)
         return read_one(body, IDENTITY, None)
 
-    def debtor(self, number: int) -> Debtor | None:
-        body = self._item(DEBTOR, number)
+    def debtor(self, number: int, *, bulk: bool = False) -> Debtor | None:
+        body = self._item(DEBTOR, number, bulk=bulk)
         return None if body is None else read_one(body, DEBTOR, number)
 
     def debtors(self, numbers: Sequence[int]) -> Page[Debtor]:
@@ -116,8 +116,8 @@ class EconomicAgreement:
     def debtors_after(self, number: int, *, changed_since: dt.datetime | None = None) -> Page[Debtor]:
         return self._after(DEBTOR, number, changed_since)
 
-    def invoice(self, number: int) -> InvoiceWithLines | None:
-        body = self._item(INVOICE, number)
+    def invoice(self, number: int, *, bulk: bool = False) -> InvoiceWithLines | None:
+        body = self._item(INVOICE, number, bulk=bulk)
         if body is None:
             return None
         return InvoiceWithLines(read_one(body, INVOICE, number), read_rest_lines(body, number))
@@ -131,14 +131,10 @@ class EconomicAgreement:
     def unpaid_after(self, number: int) -> Page[Invoice]:
         return self._after(UNPAID, number)
 
-    def lines(self, numbers: Sequence[int]) -> list[Line]:
-        """
-        All lines of these invoices, each once, sorted by invoice.
-
-        An invoice with an unreadable line comes without any line, so that its sum does not match and it is read singly.
-        """
+    def lines(self, numbers: Sequence[int]) -> ListedLines:
+        """All lines of these invoices, each once, sorted by invoice."""
         if not numbers:
-            return []
+            return ListedLines([])
         wanted = self._asked(numbers)
         found: dict[tuple[int, int], Line] = {}
         unreadable: set[int | None] = set()
@@ -151,7 +147,9 @@ class EconomicAgreement:
             cursor = page.cursor
             if cursor is None:
                 readable = set(wanted) - unreadable
-                return sorted(line for line in found.values() if line.invoice in readable)
+                return ListedLines(
+                    sorted(line for line in found.values() if line.invoice in readable), frozenset(unreadable)
+                )
             if cursor in cursors:
                 break
             cursors.add(cursor)
@@ -198,9 +196,17 @@ class EconomicAgreement:
             raise Unavailable("e-conomic's list of lines does not go on: the cursor repeats")
         return page
 
-    def _item(self, shape: Shape[Any, Any], number: int) -> bytes | None:
+    def _item(self, shape: Shape[Any, Any], number: int, *, bulk: bool) -> bytes | None:
+        """Raises Blocked where a lost role or a retired service is the reason: no single record is at fault."""
         url = f"{self._rest}/{shape.path}/{number}"
-        return self._calls.get(Call(self.number, self._grant, url, bulk=False, item=True))
+        try:
+            return self._calls.get(Call(self.number, self._grant, url, bulk=bulk, item=True))
+        except ServiceGone as error:
+            raise Blocked(str(error)) from error
+        except Rejected as error:
+            if error.status in (402, 403):
+                raise Blocked(str(error)) from error
+            raise
 
     def _get(self, url: str, *, bulk: bool) -> bytes:
         body = self._calls.get(Call(self.number, self._grant, url, bulk=bulk))

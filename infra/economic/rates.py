@@ -33,7 +33,8 @@ class Meter(Protocol):
     """
     Counts the calls of all agreements against their budgets.
 
-    `bulk` calls are pages of lists; single reads, which people and conversions wait for, are not.
+    `bulk` calls are pages of lists and single reads of many; a lone single read, which people and conversions wait
+    for, is not.
     """
 
     def admit(self, agreement: int, bulk: bool) -> None:

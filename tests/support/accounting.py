@@ -60,7 +60,7 @@ class HeldAccounting:
     def identity(self) -> Identity:
         return Identity(self.agreement, "user", "Havnens Revision", "DKK")
 
-    def debtor(self, number: int) -> Debtor | None:
+    def debtor(self, number: int, *, bulk: bool = False) -> Debtor | None:
         answer = self.books.get(number)
         with self._lock:
             self.asked.append(number)

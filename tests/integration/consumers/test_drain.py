@@ -38,7 +38,7 @@ class Failing(HeldAccounting):
         super().__init__()
         self.error = error
 
-    def debtor(self, number: int) -> Debtor | None:
+    def debtor(self, number: int, *, bulk: bool = False) -> Debtor | None:
         self.asked.append(number)
         raise self.error
 

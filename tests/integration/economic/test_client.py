@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from domain.debtors import Debtor
-from domain.errors import CredentialsRefused, RateLimited, Rejected, ServiceGone, Unavailable
+from domain.errors import Blocked, CredentialsRefused, RateLimited, Rejected, ServiceGone, Unavailable
 from domain.invoices import Invoice, Line, lines_agree, lines_fingerprint
 from domain.ports import AccountingApi
 from infra.economic import EconomicClient, EconomicConfig, RateSeen
@@ -59,7 +59,7 @@ def test_largest_numbers_fit_one_call(api: AccountingApi, stand_in: StandIn) -> 
     assert 170 < count < 200
     assert api.debtors(numbers[:count]).items == []
     assert api.invoices(numbers[:count]).items == []
-    assert api.lines(numbers[:count]) == []
+    assert api.lines(numbers[:count]).items == []
 
 
 def test_missing_debtor(api: AccountingApi) -> None:
@@ -87,7 +87,7 @@ def test_invoices_agree_with_their_lines(api: AccountingApi, stand_in: StandIn) 
     assert pages == 4
     assert all(lines_agree(header.net, lines[header.number]) for header in headers)
     some = [header.number for header in headers[:200]]
-    assert api.lines(some) == sorted(line for number in some for line in lines[number])
+    assert api.lines(some).items == sorted(line for number in some for line in lines[number])
     assert api.invoices(some).items == headers[:200]
     dates = sorted(header.date for header in headers)
     recent = api.invoices_after(0, since=dates[600])
@@ -180,6 +180,8 @@ def test_missing_role(api: AccountingApi, stand_in: StandIn) -> None:
     with pytest.raises(Rejected, match="403") as caught:
         api.lines([1])
     assert caught.value.status == 403
+    with pytest.raises(Blocked, match="403"):  # no debtor is at fault
+        api.debtor(1)
 
 
 def test_retired_service(stand_in: StandIn) -> None:

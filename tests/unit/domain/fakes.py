@@ -20,7 +20,17 @@ from domain.errors import LeaseLost, PermanentError, Rejected
 from domain.hints import Hint, Kind, NewHint
 from domain.invoices import Invoice, InvoiceWithLines, Line, LinesState, lines_fingerprint
 from domain.poll import PollState
-from domain.ports import FailureReport, Identity, LinePage, Page, StoredInvoice, Tally, Unreadable, Written
+from domain.ports import (
+    FailureReport,
+    Identity,
+    LinePage,
+    ListedLines,
+    Page,
+    StoredInvoice,
+    Tally,
+    Unreadable,
+    Written,
+)
 from domain.resync import ResyncState
 
 AGREEMENT = 1442871
@@ -448,7 +458,9 @@ class Economic:
         self.unlisted: set[int] = set()  # debtors and invoices that lists do not show, though they exist
         self.unreadable: set[int] = set()
         self.missing_lines: set[int] = set()  # invoices whose lines the bulk list does not hold
+        self.unreadable_lines: set[int] = set()  # invoices with a line that the bulk list cannot show
         self.refuses_lines = False
+        self.bulk_reads: list[int] = []  # numbers of debtors and invoices read singly, as some of many
 
     def book(self, *invoices: InvoiceWithLines) -> None:
         self.booked.update({invoice.header.number: invoice for invoice in invoices})
@@ -461,8 +473,9 @@ class Economic:
         self._called("identity")
         return Identity(AGREEMENT, "MLJ", "Fjordlys Energi ApS", "DKK")
 
-    def debtor(self, number: int) -> Debtor | None:
+    def debtor(self, number: int, *, bulk: bool = False) -> Debtor | None:
         self._called(f"debtor {number}")
+        self.bulk_reads += [number] * bulk
         if number in self.unreadable:
             raise PermanentError("name: not a text")
         return self.customers.get(number)
@@ -480,8 +493,9 @@ class Economic:
         changed = {n: d for n, d in self.customers.items() if d.last_updated and d.last_updated >= changed_since}
         return self._after(changed, number)
 
-    def invoice(self, number: int) -> InvoiceWithLines | None:
+    def invoice(self, number: int, *, bulk: bool = False) -> InvoiceWithLines | None:
         self._called(f"invoice {number}")
+        self.bulk_reads += [number] * bulk
         if number in self.unreadable:
             raise PermanentError("date: not a date")
         return self.booked.get(number)
@@ -507,11 +521,14 @@ class Economic:
         }
         return self._after(views, number)
 
-    def lines(self, numbers: Sequence[int]) -> list[Line]:
+    def lines(self, numbers: Sequence[int]) -> ListedLines:
         self._called("lines")
         assert len(numbers) <= self.room
         self._check_lines()
-        return [line for number in sorted(numbers) for line in self._bulk_lines(number)]
+        bad = self.unreadable_lines.intersection(numbers)
+        return ListedLines(
+            [line for number in sorted({*numbers} - bad) for line in self._bulk_lines(number)], frozenset(bad)
+        )
 
     def lines_page(self, cursor: str | None, *, after: int = 0) -> LinePage:
         self._called(f"lines_page {cursor} {after}")

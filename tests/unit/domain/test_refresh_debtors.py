@@ -336,6 +336,20 @@ def test_a_list_that_lags_loses_no_new_debtor() -> None:
     assert mirror.living() == economic.customers
 
 
+def test_many_suspects_leave_the_reserve_alone() -> None:
+    """A lone event's read may use the calls kept for people; suspects of a list may not."""
+    mirror, economic = Mirror(), Economic(firm(1), firm(2), firm(3))
+    mirror.hint(1, 1)
+    refresh_debtors(mirror, economic, mirror.take(), more_time=ever)
+    assert economic.bulk_reads == []
+
+    economic.unlisted = {1, 2}
+    for number in (1, 2, 3):
+        mirror.hint(number, number)
+    refresh_debtors(mirror, economic, mirror.take(), more_time=ever)
+    assert economic.bulk_reads == [1, 2]
+
+
 def test_suspects_are_stored_twenty_at_a_time() -> None:
     """Trouble after many single reads costs the last twenty at most: the next drain goes on, it does not start anew."""
     mirror, economic = Mirror(), Economic(*(firm(1_000 + n, n) for n in range(1, 91)))

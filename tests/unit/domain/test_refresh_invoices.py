@@ -156,6 +156,34 @@ def test_how_many_single_readings_a_run_may_spend(invoices: int, singles: int) -
     assert singles_allowed(invoices) == singles
 
 
+@pytest.mark.parametrize("nets", [("0.00",), ("60.00", "-60.00"), ("100.00",)])
+def test_an_unreadable_line_is_never_verified(nets: tuple[str, ...]) -> None:
+    """An invoice of net 0 adds up without the line the list could not show: it is read singly all the same."""
+    invoices = [an_invoice(1), an_invoice(2, 4711, *nets), an_invoice(3)]
+    mirror, economic = Mirror(), booked(*invoices)
+    economic.unreadable_lines = {2}
+    ask(mirror, 1, 2, 3)
+
+    refresh(mirror, economic)
+
+    assert economic.calls == ["invoices", "lines", "invoice 2"]
+    assert mirror.lines_states() == {1: VERIFIED, 2: COMPLETE, 3: VERIFIED}
+    assert len(mirror.tables.invoices[2].lines) == len(nets) + 1
+
+
+def test_many_single_readings_leave_the_reserve_alone() -> None:
+    """A lone invoice may use the calls kept for people; those read singly out of many may not."""
+    mirror, economic = Mirror(), booked(*(an_invoice(n) for n in range(1, 6)))
+    ask(mirror, 1)
+    refresh(mirror, economic)
+    assert economic.bulk_reads == []
+
+    economic.missing_lines = {2, 3, 4, 5}
+    ask(mirror, 2, 3, 4, 5)
+    refresh(mirror, economic)
+    assert economic.bulk_reads == [2, 3, 4, 5]
+
+
 def test_an_invoice_that_does_not_add_up_even_singly() -> None:
     """Its lines are stored and marked, and not asked for again: booked lines never change."""
     single = an_invoice(1)

@@ -232,9 +232,10 @@ def test_lines_follow_the_cursor() -> None:
         lines_page([line(7, 1), line(7, 2)]),
     )
 
-    lines = agreement(answers).lines([7, 8])
+    lines, unreadable = agreement(answers).lines([7, 8])
 
     assert [(item.invoice, item.number) for item in lines] == [(7, 1), (7, 2), (8, 1)]
+    assert not unreadable
     assert [url.partition("?")[2] for url in answers.urls] == [
         "filter=documentId$in:%5B7,8%5D",
         "filter=documentId$in:%5B7,8%5D&cursor=a%2Fb",
@@ -243,11 +244,13 @@ def test_lines_follow_the_cursor() -> None:
 
 
 def test_invoice_with_an_unreadable_line_has_none() -> None:
-    """Half an invoice could pass for a whole one; without lines it is read singly."""
+    """Half an invoice could pass for a whole one: it comes without lines, and is named; so is a line of nobody."""
     page = lines_page([line(7, 1), line(7, "x"), line(8, 1), line(None, 1)])
     api = agreement(Answers(page))
 
-    assert [item.invoice for item in api.lines([7, 8])] == [8]
+    items, unreadable = api.lines([7, 8])
+    assert [item.invoice for item in items] == [8]
+    assert unreadable == {7, None}
     assert [bad.number for bad in api.lines_page(None).unreadable] == [7, None]
 
 

@@ -124,7 +124,7 @@ def test_asking_for_nothing_costs_nothing() -> None:
     api = agreement(answers)
 
     assert api.debtors([]) == api.invoices([]) == ([], [], None, False)
-    assert api.lines([]) == []
+    assert api.lines([]).items == []
     assert answers.requests == []
 
 
