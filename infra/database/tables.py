@@ -50,6 +50,7 @@ agreement = sa.Table(
     sa.Column("base_currency", sa.Text),
     sa.Column("identity_checked_at", UtcDateTime()),  # /self named this agreement: lists may be believed
     sa.Column("debtors_total", Big),  # of e-conomic's last list answer; plans the cheapest reading
+    sa.Column("field_owners", sa.JSON),  # company field → who owns it, where that is not the default
     sa.Column("paused_at", UtcDateTime()),
     sa.Column("removed_at", UtcDateTime()),
     sa.Column("created_at", UtcDateTime(), nullable=False),
