@@ -37,7 +37,7 @@ company = sa.Table(
     sa.Column("crm_stamp", Big),  # microseconds since 1970 of the newest CRM event applied, `timestamp` of its body
     sa.Column("crm_apart", _Json),  # field → what the CRM said last, where the company's value is another
     sa.Column("changed_by", _Json),  # field → the side whose change came last, until both sides agree again
-    sa.Column("normal", _Json),  # what matching compares, made when the row is written
+    sa.Column("normal", sa.Text),  # domain.matching.records.Record, packed when the row is written
     sa.Column("correlation_id", sa.String(32)),  # of the event that changed it last
     sa.Column("created_at", UtcDateTime(), nullable=False),
     sa.Column("changed_at", UtcDateTime(), nullable=False),
@@ -73,7 +73,7 @@ company_key = sa.Table(
     "company_key",
     metadata,
     sa.Column("firm_id", Big, primary_key=True, autoincrement=False),
-    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("key", Big, primary_key=True, autoincrement=False),  # a hash of 64 bits
     sa.Column("company_id", Big, primary_key=True, autoincrement=False),
     sa.Index("ix_company_key_company", "company_id"),
     sqlite_with_rowid=False,

@@ -15,7 +15,7 @@ def upgrade() -> None:
     op.create_table(
         "company_key",
         sa.Column("firm_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
-        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("key", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
         sa.Column(
             "company_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False
         ),
@@ -58,7 +58,7 @@ def upgrade() -> None:
         sa.Column("crm_stamp", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.Column("crm_apart", sa.JSON(none_as_null=True), nullable=True),
         sa.Column("changed_by", sa.JSON(none_as_null=True), nullable=True),
-        sa.Column("normal", sa.JSON(none_as_null=True), nullable=True),
+        sa.Column("normal", sa.Text(), nullable=True),
         sa.Column("correlation_id", sa.String(length=32), nullable=True),
         sa.Column("created_at", infra.database.dialect.UtcDateTime(), nullable=False),
         sa.Column("changed_at", infra.database.dialect.UtcDateTime(), nullable=False),
