@@ -93,6 +93,8 @@ def _work(services: Services, lease: Lease) -> str:
             turn_into_failures(uow, hints)
             uow.release()
             return "drained"
+    if lease.kind not in REFRESH:
+        raise Unavailable(f"this version of Debitor does not act on {lease.kind.value} yet: they are kept, and wait")
     api = services.economic(lease.agreement)
     done = REFRESH[lease.kind](work, api, hints, more_time=lambda: time.monotonic() - started < SLICE_S)
     if not done.finished:

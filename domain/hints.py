@@ -1,5 +1,6 @@
 """
-Hints: inbox events that say where to look, never what is true.
+Inbox events. Those of e-conomic are hints: they say where to look, never what is true. Those of the CRM carry data
+(`domain.crm_events`).
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ class Kind(StrEnum):
     INVOICES = "invoices"
     PAYMENTS = "payments"  # a daybook was booked: look what is still unpaid
     POLL = "poll"  # look for changes that nobody announced
+    COMPANIES = "companies"  # the CRM's companies: each event's `body` is what it said
+    CONVERSIONS = "conversions"  # deals won; apart from companies, so that no import of theirs holds a deal up
     UNUSABLE = "unusable"  # authenticated, but names nothing: becomes a failure
 
 
@@ -29,11 +32,17 @@ class Source(StrEnum):
     SYNC = "sync"  # a person pressed Sync now, or replayed a failure
     INVOICE = "invoice"  # a stored invoice asks for its debtor
     PAYMENT = "payment"  # a look at the unpaid invoices asks for one of them, or for the rest of the look
+    CRM = "crm"
     CHAIN = "chain"  # a re-numbering leads on to a debtor that must be read with it
 
 
 class NewHint(NamedTuple):
-    """An event to be stored. `old` and `new` are usable numbers or None; `body` only what could not be read."""
+    """
+    An event to be stored.
+
+    `old` and `new` are usable numbers or None; `body` is what the CRM said, or what could not be read. An agreement's
+    events of one `webhook_id` are stored once (None: whatever comes is stored).
+    """
 
     agreement: int
     kind: Kind
@@ -42,16 +51,18 @@ class NewHint(NamedTuple):
     old: int | None = None
     new: int | None = None
     body: str | None = None
+    webhook_id: str | None = None
 
 
 class Hint(NamedTuple):
-    """An outstanding event as stored."""
+    """An outstanding event as stored; `body` of a CRM's is what `domain.crm_events.read_stored` reads."""
 
     id: int
     old: int | None
     new: int | None
     correlation_id: str
     body: str | None = None
+    webhook_id: str | None = None  # the CRM's events have one
 
     def numbers(self) -> set[int]:
         """The distinct numbers to read."""

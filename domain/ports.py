@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
 
 from domain.debtors import MAX_NUMBER, Debtor, DebtorChanges, Edge, StoredDebtor
+from domain.events import Outbox
 from domain.hints import Hint, Kind, NewHint
 from domain.invoices import Invoice, InvoiceWithLines, Line, LinesState
 
@@ -302,6 +303,8 @@ class UnitOfWork(Protocol):
     def inbox(self) -> InboxStore: ...
     @property
     def failures(self) -> FailureStore: ...
+    @property
+    def outbox(self) -> Outbox: ...
     @property
     def poll(self) -> PollStore: ...
 

@@ -385,16 +385,26 @@ def lines_refused(error: PermanentError) -> FailureReport:
 
 
 def turn_into_failures(uow: UnitOfWork, hints: Sequence[Hint]) -> None:
-    """Events that name nothing usable: each becomes a failure with the body it came with."""
-    uow.failures.report(
-        FailureReport(
-            "hook",
+    """Events nobody can use: each becomes a failure with the body it came with."""
+    uow.failures.report(_unusable(hint) for hint in hints)
+    uow.inbox.handled([hint.id for hint in hints])
+
+
+def _unusable(hint: Hint) -> FailureReport:
+    if hint.webhook_id is not None:
+        return FailureReport(
+            "crm event",
             str(hint.id),
-            "unusable",
-            "e-conomic's webhook was authenticated, but holds no debtor or invoice number.",
-            "Compare the webhook's address and body in e-conomic with `debitor agreement webhooks NUMBER --print`.",
+            "unknown_type",
+            "The CRM sent an event of a type that Debitor does not know.",
+            "Have the CRM send only company.upserted, company.deleted and prospect.converted; then dismiss this.",
             hint.body,
         )
-        for hint in hints
+    return FailureReport(
+        "hook",
+        str(hint.id),
+        "unusable",
+        "e-conomic's webhook was authenticated, but holds no debtor or invoice number.",
+        "Compare the webhook's address and body in e-conomic with `debitor agreement webhooks NUMBER --print`.",
+        hint.body,
     )
-    uow.inbox.handled([hint.id for hint in hints])

@@ -26,6 +26,8 @@ ROUTES: dict[Kind, Route] = {
     Kind.INVOICES: Route("invoices", "invoices.refresh"),
     Kind.PAYMENTS: Route("invoices", "payments.refresh"),
     Kind.POLL: Route("polls", "changes.poll"),
+    Kind.COMPANIES: Route("companies", "companies.refresh"),
+    Kind.CONVERSIONS: Route("conversions", "conversions.advance"),
     Kind.UNUSABLE: Route("alerts", "hooks.explain"),
 }
 

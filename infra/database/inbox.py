@@ -15,7 +15,10 @@ from infra.database.dialect import Sql, UtcDateTime, as_time
 
 _RECENT = "(SELECT COALESCE(max(id), 0) - 100000 FROM inbox)"  # bounds a look back that no index serves
 
-COLUMNS = ("agreement", "kind", "source", "old_number", "new_number", "correlation_id", "body")
+HINT_COLUMNS = ("agreement", "kind", "source", "old_number", "new_number", "correlation_id", "body")
+COLUMNS = (*HINT_COLUMNS, "webhook_id")
+
+STORED_ONCE = " ON CONFLICT (agreement, webhook_id) WHERE webhook_id IS NOT NULL DO NOTHING"
 
 
 class SqlInbox:
@@ -30,7 +33,7 @@ class SqlInbox:
         """The oldest unhandled events, at most `limit`, sorted by id."""
         rows = self._connection.execute(
             sa.text(
-                "SELECT id, old_number, new_number, correlation_id, body FROM inbox"
+                "SELECT id, old_number, new_number, correlation_id, body, webhook_id FROM inbox"
                 " WHERE agreement = :agreement AND kind = :kind AND handled_at IS NULL ORDER BY id LIMIT :limit"
             ),
             {"agreement": agreement, "kind": kind.value, "limit": limit},
@@ -72,11 +75,12 @@ class SqlInbox:
         return None if moment is None else as_time(moment)
 
     def add(self, hints: Sequence[NewHint]) -> None:
+        """Store these events, except those whose webhook-id is stored already."""
         if hints:
             self._connection.execute(
                 sa.text(
                     f"INSERT INTO inbox ({', '.join(COLUMNS)}, received_at)"
-                    f" VALUES ({', '.join(':' + name for name in COLUMNS)}, {self._sql.now})"
+                    f" VALUES ({', '.join(':' + name for name in COLUMNS)}, {self._sql.now}){STORED_ONCE}"
                 ),
                 [dict(zip(COLUMNS, as_row(hint), strict=True)) for hint in hints],
             )
@@ -92,4 +96,5 @@ def as_row(hint: NewHint) -> tuple[object, ...]:
         hint.new,
         hint.correlation_id,
         hint.body,
+        hint.webhook_id,
     )

@@ -93,6 +93,7 @@ inbox = sa.Table(
     sa.Column("new_number", Big),
     sa.Column("correlation_id", sa.String(32), nullable=False),
     sa.Column("body", sa.Text),
+    sa.Column("webhook_id", sa.Text),  # the CRM's own id of the event; one is stored once
     sa.Column("received_at", UtcDateTime(), nullable=False),
     sa.Column("handled_at", UtcDateTime()),
 )
@@ -103,6 +104,15 @@ sa.Index(
     inbox.c.id,
     postgresql_where=inbox.c.handled_at.is_(None),
     sqlite_where=inbox.c.handled_at.is_(None),
+)
+_named = inbox.c.webhook_id.is_not(None)
+sa.Index(
+    "uq_inbox_webhook",
+    inbox.c.agreement,
+    inbox.c.webhook_id,
+    unique=True,
+    postgresql_where=_named,
+    sqlite_where=_named,
 )
 
 work = sa.Table(
@@ -343,4 +353,5 @@ job = sa.Table(
     metadata,
     sa.Column("name", sa.String(30), primary_key=True),
     sa.Column("claimed_at", UtcDateTime(), nullable=False),
+    *_lease(),  # of jobs that one process keeps doing
 )

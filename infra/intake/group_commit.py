@@ -15,47 +15,48 @@ from typing import Generic, TypeVar
 from domain.errors import NotStored
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 MOST_AT_ONCE = 1_000
 WAIT_S = 10.0
 """Longer than both stores may take together; a waiter that sees it pass is answered 503."""
 
 
-class _Waiter(Generic[T]):
-    __slots__ = ("error", "item", "leads", "turn")
+class _Waiter(Generic[T, R]):
+    __slots__ = ("item", "leads", "turn", "verdict")
 
     def __init__(self, item: T) -> None:
         self.item = item
         self.turn = threading.Lock()
         self.turn.acquire()
         self.leads = False
-        self.error: Exception | None = None
+        self.verdict: R | Exception = NotStored("the stores took too long")
 
 
-class GroupCommit(Generic[T]):
+class GroupCommit(Generic[T, R]):
     """
     Turns many `submit` calls into few calls of `write`.
 
     Args:
-        write: stores a batch and returns, item by item, None or what went wrong with it alone; raising means that
-            the whole batch was not stored.
+        write: stores a batch and returns, item by item, what became of it or what went wrong with it alone; raising
+            means that the whole batch was not stored.
     """
 
-    def __init__(self, write: Callable[[list[T]], Sequence[Exception | None]], *, wait_s: float = WAIT_S) -> None:
+    def __init__(self, write: Callable[[list[T]], Sequence[R | Exception]], *, wait_s: float = WAIT_S) -> None:
         self._write = write
         self._wait_s = wait_s
         self._lock = threading.Lock()
-        self._queue: list[_Waiter[T]] = []
+        self._queue: list[_Waiter[T, R]] = []
         self._led = False
 
-    def submit(self, item: T) -> None:
+    def submit(self, item: T) -> R:
         """
-        Return once `item` is durable.
+        Return once `item` is durable, with what `write` said of it.
 
         Raises:
             NotStored: it may not be stored; the sender must try again.
         """
-        waiter = _Waiter(item)
+        waiter: _Waiter[T, R] = _Waiter(item)
         with self._lock:
             self._queue.append(waiter)
             leads = not self._led
@@ -66,30 +67,30 @@ class GroupCommit(Generic[T]):
             leads = waiter.leads
         if leads:
             self._lead()
-        if waiter.error is not None:
-            raise waiter.error
+        if isinstance(waiter.verdict, Exception):
+            raise waiter.verdict
+        return waiter.verdict
 
-    def _give_up(self, waiter: _Waiter[T]) -> bool:
+    def _give_up(self, waiter: _Waiter[T, R]) -> bool:
         """Whether the wait ended without an answer; a waiter already promoted must lead, or nobody would."""
         with self._lock:
             if waiter.leads:
                 return False
             if waiter in self._queue:
                 self._queue.remove(waiter)
-            waiter.error = waiter.error or NotStored("the stores took too long")
             return True
 
     def _lead(self) -> None:
         with self._lock:
             batch, self._queue = self._queue[:MOST_AT_ONCE], self._queue[MOST_AT_ONCE:]
-        errors: Sequence[Exception | None]
+        verdicts: Sequence[R | Exception]
         try:
-            errors = self._write([waiter.item for waiter in batch])
+            verdicts = self._write([waiter.item for waiter in batch])
         except Exception as error:  # noqa: BLE001 - every waiter of the batch must hear of it
-            errors = [error] * len(batch)
+            verdicts = [error] * len(batch)
         with self._lock:
-            for waiter, verdict in zip(batch, errors, strict=True):
-                waiter.error = verdict
+            for waiter, verdict in zip(batch, verdicts, strict=True):
+                waiter.verdict = verdict
             if self._queue:
                 self._queue[0].leads = True
                 promoted = [self._queue[0]]

@@ -4,6 +4,7 @@ Accepting events.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -44,16 +45,18 @@ class Intake:
         self._store = store
         self._fallback = fallback
         self._wake_ups = wake_ups
-        self._commits: GroupCommit[NewHint] = GroupCommit(self._write)
+        self._commits: GroupCommit[NewHint, bool] = GroupCommit(self._write)
 
-    def accept(self, hint: NewHint) -> None:
+    def accept(self, hint: NewHint) -> bool:
         """
-        Return once the event is durable.
+        Return once the event is durable; False = it had been stored before, under its webhook-id.
+
+        While the database is away nobody can say that: the event counts as new, and is stored once all the same.
 
         Raises:
             NotStored: neither store took it; answer 503 with Retry-After.
         """
-        self._commits.submit(hint)
+        return self._commits.submit(hint)
 
     def ready(self) -> bool:
         """Whether at least one durable store takes events."""
@@ -65,9 +68,9 @@ class Intake:
         if self._fallback is not None:
             self._fallback.close()
 
-    def _write(self, batch: list[NewHint]) -> Sequence[Exception | None]:
+    def _write(self, batch: list[NewHint]) -> Sequence[bool | Exception]:
         try:
-            self._to_store(batch)
+            return self._to_store(batch)
         except BadBatch as error:
             if len(batch) == 1:
                 log.error("intake.rejected", agreement=batch[0].agreement, error=str(error))
@@ -75,14 +78,20 @@ class Intake:
             return [self._write([hint])[0] for hint in batch]  # one bad row fails alone
         except StoreAway as away:
             self._to_fallback(batch, away)
-        return [None] * len(batch)
+            return [True] * len(batch)
 
-    def _to_store(self, batch: list[NewHint]) -> None:
-        written = self._store.write(batch)
-        _INBOX.inc(len(batch))
-        for (agreement, kind), ids in written.items():
-            causes = [hint.correlation_id for hint in batch if hint.kind == kind and hint.agreement == agreement]
-            self._wake_ups.note(agreement, Kind(kind), ids, causes)
+    def _to_store(self, batch: list[NewHint]) -> Sequence[bool]:
+        rows = self._store.write(batch)
+        stored: dict[tuple[int, Kind], tuple[list[int], list[str]]] = defaultdict(lambda: ([], []))
+        for hint, row in zip(batch, rows, strict=True):
+            if row is not None:
+                ids, causes = stored[hint.agreement, hint.kind]
+                ids.append(row)
+                causes.append(hint.correlation_id)
+        _INBOX.inc(sum(len(ids) for ids, _ in stored.values()))
+        for (agreement, kind), (ids, causes) in stored.items():
+            self._wake_ups.note(agreement, kind, ids, causes)
+        return [row is not None for row in rows]
 
     def _to_fallback(self, batch: list[NewHint], away: StoreAway) -> None:
         if self._fallback is None:

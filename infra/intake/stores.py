@@ -20,7 +20,7 @@ from sqlalchemy.engine import make_url
 
 from domain.hints import NewHint
 from infra.database.engine import prepare_sqlite
-from infra.database.inbox import COLUMNS, as_row
+from infra.database.inbox import COLUMNS, HINT_COLUMNS, STORED_ONCE, as_row
 
 log = structlog.get_logger()
 
@@ -28,9 +28,6 @@ SLOW_S = 1.0
 """A database that takes longer counts as away (design.md §2, Intake)."""
 
 LEFT_ALONE_S = 1.0
-
-Ids = dict[tuple[int, str], list[int]]
-"""Ids of the rows written, by (agreement, kind)."""
 
 
 class StoreAway(Exception):
@@ -42,10 +39,10 @@ class BadBatch(Exception):
 
 
 class EventStore(Protocol):
-    """Writes a batch in one commit."""
+    """Writes a batch in one commit, or in two when hints and events with a webhook-id come together."""
 
-    def write(self, batch: Sequence[NewHint]) -> Ids:
-        """Raises StoreAway or BadBatch."""
+    def write(self, batch: Sequence[NewHint]) -> Sequence[int | None]:
+        """The row of each event; None = its webhook-id was stored before. Raises StoreAway or BadBatch."""
         ...
 
     def ready(self) -> bool:
@@ -55,13 +52,22 @@ class EventStore(Protocol):
     def close(self) -> None: ...
 
 
-_STATEMENT = b"debitor_intake"
-_COLUMN_TYPES = ("bigint", "text", "text", "bigint", "bigint", "text", "text")
-_POSTGRES_INSERT = (
-    f"INSERT INTO inbox ({', '.join(COLUMNS)}, received_at)"
-    f" SELECT {', '.join(COLUMNS)}, clock_timestamp() FROM json_to_recordset($1::json)"
-    f" AS batch({', '.join(f'{name} {kind}' for name, kind in zip(COLUMNS, _COLUMN_TYPES, strict=True))}) RETURNING id"
-).encode()
+_COLUMN_TYPES = ("bigint", "text", "text", "bigint", "bigint", "text", "text", "text")
+
+
+def _postgres_insert(columns: Sequence[str], ending: str) -> bytes:
+    typed = ", ".join(f"{name} {kind}" for name, kind in zip(columns, _COLUMN_TYPES, strict=False))
+    return (
+        f"INSERT INTO inbox ({', '.join(columns)}, received_at) SELECT {', '.join(columns)}, clock_timestamp()"
+        f" FROM json_to_recordset($1::json) AS batch({typed}){ending}"
+    ).encode()
+
+
+_HINTS, _NAMED = b"debitor_hints", b"debitor_events"  # hints storm: they do not pay for a look whether they are new
+_STATEMENTS = {
+    _HINTS: _postgres_insert(HINT_COLUMNS, " RETURNING id"),
+    _NAMED: _postgres_insert(COLUMNS, f"{STORED_ONCE} RETURNING id, agreement, webhook_id"),
+}
 _BAD_DATA = ("22", "23")  # SQLSTATE classes: data exception, integrity violation
 
 
@@ -84,13 +90,28 @@ class PostgresEvents:
         self._connect()
         self._thread.start()
 
-    def write(self, batch: Sequence[NewHint]) -> Ids:
+    def write(self, batch: Sequence[NewHint]) -> Sequence[int | None]:
+        hints = [hint for hint in batch if hint.webhook_id is None]
+        if len(hints) == len(batch):
+            # Ids serve the trace only: that they come in the order of the batch is PostgreSQL's habit, no promise.
+            return [int(row) for (row,) in self._insert(_HINTS, batch)]
+        plain = iter([int(row) for (row,) in self._insert(_HINTS, hints)] if hints else [])
+        named = [hint for hint in batch if hint.webhook_id is not None]
+        fresh = {(int(agreement), name.decode()): int(row) for row, agreement, name in self._insert(_NAMED, named)}
+        return [
+            next(plain) if hint.webhook_id is None else fresh.pop((hint.agreement, hint.webhook_id), None)
+            for hint in batch
+        ]
+
+    def _insert(self, statement: bytes, batch: Sequence[NewHint]) -> list[tuple[bytes, ...]]:
+        """What the statement returns for a batch, row by row."""
         connection = self._connection
         if connection is None:
             raise StoreAway("the database is away")
-        rows = msgspec.json.encode([dict(zip(COLUMNS, as_row(hint), strict=True)) for hint in batch])
+        columns = HINT_COLUMNS if statement is _HINTS else COLUMNS
+        rows = msgspec.json.encode([dict(zip(columns, as_row(hint), strict=False)) for hint in batch])
         try:
-            result = _execute(connection.pgconn, rows)
+            result = _execute(connection.pgconn, statement, rows)
         except (psycopg.Error, OSError, TimeoutError) as error:
             self._drop(connection)
             raise StoreAway(str(error) or type(error).__name__) from error
@@ -100,12 +121,8 @@ class PostgresEvents:
                 raise BadBatch(message)
             self._drop(connection)
             raise StoreAway(message)
-        ids: Ids = {}
-        for index, hint in enumerate(batch):  # ids serve the trace only: their order is PostgreSQL's habit, no promise
-            row_id = result.get_value(index, 0)
-            assert row_id is not None
-            ids.setdefault((hint.agreement, hint.kind.value), []).append(int(row_id))
-        return ids
+        fields = range(result.nfields)
+        return [tuple(result.get_value(row, field) or b"" for field in fields) for row in range(result.ntuples)]
 
     def ready(self) -> bool:
         return self._connection is not None
@@ -130,7 +147,8 @@ class PostgresEvents:
             connection = psycopg.Connection.connect(
                 self._conninfo, autocommit=True, connect_timeout=2, application_name="debitor intake"
             )
-            connection.pgconn.prepare(_STATEMENT, _POSTGRES_INSERT)
+            for name, statement in _STATEMENTS.items():
+                connection.pgconn.prepare(name, statement)
             connection.pgconn.nonblocking = 1
         except psycopg.Error as error:
             log.warning("intake.database_away", error=str(error).splitlines()[0] if str(error) else "")
@@ -146,16 +164,16 @@ class PostgresEvents:
                 self._connect()
 
 
-def _execute(pgconn: PGconn, rows: bytes) -> PGresult:
+def _execute(pgconn: PGconn, statement: bytes, rows: bytes) -> PGresult:
     """
-    The answer to the prepared statement within SLOW_S.
+    The answer to a prepared statement within SLOW_S.
 
     Raises:
         TimeoutError: frozen or slow; the outcome is unknown.
         psycopg.Error: the connection broke.
     """
     deadline = time.monotonic() + SLOW_S
-    pgconn.send_query_prepared(_STATEMENT, [rows])
+    pgconn.send_query_prepared(statement, [rows])
     ready = select.poll()
     ready.register(pgconn.socket, select.POLLIN | select.POLLOUT)
     while pgconn.flush():  # 1 = not everything is sent yet
@@ -194,16 +212,16 @@ class SqliteEvents:
         names = ", ".join(COLUMNS)
         self._insert = (
             f"INSERT INTO inbox ({names}, received_at)"
-            f" VALUES ({', '.join('?' * len(COLUMNS))}, strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))"
+            f" VALUES ({', '.join('?' * len(COLUMNS))}, strftime('%Y-%m-%dT%H:%M:%fZ', 'now')){STORED_ONCE}"
         )
 
-    def write(self, batch: Sequence[NewHint]) -> Ids:
+    def write(self, batch: Sequence[NewHint]) -> Sequence[int | None]:
         if not self.ready():
             raise StoreAway("the database did not take the last batch")
         if not self._writing.acquire(timeout=SLOW_S):
             raise StoreAway("the database is busy")
         try:
-            last = self._commit(batch)
+            return self._commit(batch)
         except (sqlite3.OperationalError, sqlite3.DatabaseError) as error:
             if isinstance(error, sqlite3.DataError | sqlite3.IntegrityError | sqlite3.ProgrammingError):
                 raise BadBatch(str(error)) from error
@@ -211,23 +229,29 @@ class SqliteEvents:
             raise StoreAway(str(error)) from error
         finally:
             self._writing.release()
-        ids: Ids = {}
-        for row_id, hint in zip(range(last - len(batch) + 1, last + 1), batch, strict=True):
-            ids.setdefault((hint.agreement, hint.kind.value), []).append(row_id)
-        return ids
 
-    def _commit(self, batch: Sequence[NewHint]) -> int:
+    def _commit(self, batch: Sequence[NewHint]) -> Sequence[int | None]:
         connection = self._connection
         connection.execute("BEGIN IMMEDIATE")
         try:
-            connection.executemany(self._insert, [as_row(hint) for hint in batch])
-            (last,) = connection.execute("SELECT last_insert_rowid()").fetchone()
+            ids = self._insert_into(connection, batch)
             connection.execute("COMMIT")
         except BaseException:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
-        return int(last)
+        return ids
+
+    def _insert_into(self, connection: sqlite3.Connection, batch: Sequence[NewHint]) -> Sequence[int | None]:
+        if all(hint.webhook_id is None for hint in batch):
+            connection.executemany(self._insert, [as_row(hint) for hint in batch])
+            (last,) = connection.execute("SELECT last_insert_rowid()").fetchone()
+            return range(last - len(batch) + 1, last + 1)
+        ids: list[int | None] = []
+        for hint in batch:
+            row = connection.execute(f"{self._insert} RETURNING id", as_row(hint)).fetchone()
+            ids.append(row[0] if row else None)
+        return ids
 
     def ready(self) -> bool:
         return time.monotonic() >= self._away_until

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from domain.debtors import MAX_NUMBER, Debtor, DebtorChanges, Edge, StoredDebtor
 from domain.errors import LeaseLost, PermanentError, Rejected
+from domain.events import NewEvent
 from domain.hints import Hint, Kind, NewHint
 from domain.invoices import Invoice, InvoiceWithLines, Line, LinesState, lines_fingerprint
 from domain.poll import PollState
@@ -85,6 +86,7 @@ class Tables:
     readings: dict[tuple[str, int], int] = field(default_factory=dict)
     inbox: dict[int, InboxRow] = field(default_factory=dict)
     failures: dict[tuple[str, str], FailureRow] = field(default_factory=dict)
+    events: dict[int, NewEvent] = field(default_factory=dict)
     run: dict[str, Any] = field(default_factory=dict)
     work: dict[str, Any] = field(default_factory=lambda: {"lease": "mine", "drained": 0, "total": None})
     counters: dict[str, int] = field(default_factory=lambda: {"debtor": 0, "inbox": 0, "grave": 0})
@@ -163,6 +165,10 @@ class Mirror:
     @property
     def inbox(self) -> InboxTable:
         return InboxTable(self.tables)
+
+    @property
+    def outbox(self) -> OutboxTable:
+        return OutboxTable(self.tables)
 
     @property
     def poll(self) -> PollTable:
@@ -407,8 +413,17 @@ class InboxTable:
     def add(self, hints: Sequence[NewHint]) -> None:
         for new in hints:
             event = self.tables.next("inbox")
-            hint = Hint(event, new.old, new.new, new.correlation_id, new.body)
+            hint = Hint(event, new.old, new.new, new.correlation_id, new.body, new.webhook_id)
             self.tables.inbox[event] = InboxRow(new.kind, hint, str(new.source))
+
+
+@dataclass
+class OutboxTable:
+    tables: Tables
+
+    def add(self, events: Sequence[NewEvent]) -> None:
+        for event in events:
+            self.tables.events[len(self.tables.events) + 1] = event
 
 
 @dataclass
