@@ -10,7 +10,7 @@ from typing import Protocol
 
 import structlog
 
-from domain.errors import LeaseLost, TransientError, Unavailable
+from domain.errors import LeaseLost, TransientError, Unavailable, WrongAgreement
 from domain.hints import Hint, Kind
 from domain.poll import look_for_changes
 from domain.ports import AccountingApi, WorkPort
@@ -120,6 +120,8 @@ def _work(services: Services, lease: Lease) -> str:
 
 def _wait(services: Services, lease: Lease, error: TransientError) -> None:
     try:
+        if isinstance(error, WrongAgreement):
+            services.agreements.doubt(lease.agreement)
         seconds = services.work.wait(lease, error)
     except DatabaseAway:
         services.work.owe(lease)

@@ -11,7 +11,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 
 import structlog
 
-from domain.errors import DebitorError, LeaseLost, TransientError
+from domain.errors import DebitorError, LeaseLost, TransientError, WrongAgreement
 from domain.resync import Resync, ResyncOptions, ResyncState
 from infra.bootstrap import Services
 from infra.database.engine import DatabaseAway
@@ -97,6 +97,8 @@ def work_on(
     except DatabaseAway:
         raise
     except TransientError as error:
+        if isinstance(error, WrongAgreement):
+            services.agreements.doubt(run.agreement)
         seconds = services.runs.wait(run_id, token, error)
         log.warning("run.waits", agreement=run.agreement, reason=error.reason, error=str(error), seconds=seconds)
         return seconds

@@ -15,6 +15,7 @@ from domain.hints import Hint, Kind
 from domain.ports import AccountingApi, FailureReport, UnitOfWork, WorkPort
 from domain.refresh_debtors import HintTracker, Readings, Refreshed, last_number, listed, store_debtors
 from domain.refresh_invoices import InvoiceReader, store_invoices
+from domain.trust import DeletionGuard
 
 EVERY_S = 60
 """Seconds between looks while webhooks are not known to arrive."""
@@ -86,6 +87,7 @@ def look_for_changes(
 def _debtors(work: WorkPort, api: AccountingApi, state: PollState, done: Refreshed, started: dt.datetime) -> None:
     since = (state.debtors_since or started) - OVERLAP
     newest = state.debtors_since or started - OVERLAP
+    guard = DeletionGuard(work, api)
     after = 0
     while True:
         with work.transaction() as uow:
@@ -95,7 +97,7 @@ def _debtors(work: WorkPort, api: AccountingApi, state: PollState, done: Refresh
         readings = Readings()
         readings.take_page(stamp, page)
         readings.total = None  # of a filtered list: how many changed, not how many there are
-        store_debtors(work, readings, HintTracker(outstanding), done)
+        store_debtors(work, readings, HintTracker(outstanding), done, guard)
         newest = max([newest, *(debtor.last_updated for debtor in page.items if debtor.last_updated)])
         after = last_number(page, after)
         if not page.more:

@@ -201,6 +201,10 @@ class DebtorStore(Protocol):
         """Living numbers from `low` to `high`, sorted."""
         ...
 
+    def count_gone(self, within: dt.timedelta) -> int:
+        """How many debtors became tombstones so recently; those that became one with another row do not count."""
+        ...
+
     def count_living(self, low: int = 0, high: int = MAX_NUMBER) -> int:
         """How many living debtors have a number from `low` to `high`."""
         ...

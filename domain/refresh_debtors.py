@@ -15,6 +15,7 @@ from domain.errors import Blocked, PermanentError
 from domain.hints import Hint, Kind, NewHint, Source, bundles, edges
 from domain.ports import AccountingApi, FailureReport, Page, UnitOfWork, Unreadable, WorkPort
 from domain.reading_plan import Plan, Walk, plan_reads
+from domain.trust import GUARD_COUNT, DeletionGuard, TooManyGo, UnsureWhoAnswers
 
 A = TypeVar("A")
 T = TypeVar("T")
@@ -30,8 +31,6 @@ N = TypeVar("N", bound=Numbered)
 FEW = 2
 """So many numbers a lone event names."""
 
-GUARD_COUNT = 20
-GUARD_SHARE = 0.02
 SAMPLE = 10
 """Of too many suspects, so many are read singly before a person is asked."""
 
@@ -79,29 +78,18 @@ class Readings:
             if number in self.read:
                 other.add(self.stamps.pop(number), number, self.read.pop(number))
 
+    def keep(self, numbers: Iterable[int]) -> None:
+        """Too many to believe: these answers are not stored."""
+        for number in numbers:
+            del self.read[number], self.stamps[number]
+            self.kept.append(number)
+
     def covered(self) -> set[int]:
         """Numbers that have their answer."""
         return {*self.read, *self.kept, *self.absent, *self.unreadable_numbers()}
 
     def unreadable_numbers(self) -> list[int]:
         return [bad.number for bad in self.unreadable if bad.number is not None]
-
-
-class DeletionGuard:
-    """
-    Lets debtors go only while they are few: at most 20, or 2 % of those living, in one pass.
-
-    A swapped token, a lost role or a lagging filter makes many look deleted at once; then they stay, and a person
-    is asked (`debitor resync NUMBER --allow-deletions`).
-    """
-
-    def __init__(self, living: int, done: Refreshed) -> None:
-        self._limit = max(GUARD_COUNT, int(living * GUARD_SHARE))
-        self._done = done
-
-    def lets_go(self, count: int) -> bool:
-        """Whether so many more may go."""
-        return self._done.outcomes[Outcome.GONE] + count <= self._limit
 
 
 def refresh_debtors(
@@ -119,32 +107,32 @@ def refresh_debtors(
     done = Refreshed(hints=len(hints))
     groups = bundles(hints)
     remaining = {number for group in groups for number in group}
-    living, expected = 0, None
-    if len(remaining) > GUARD_COUNT:  # fewer need no plan, and no guard holds them: counting would cost more
+    expected = None
+    if len(remaining) > GUARD_COUNT:  # fewer need no plan: counting would cost more
         with work.transaction() as uow:
-            living, expected = _expected(uow, remaining)
+            expected = _expected(uow, remaining)
     if not remaining:  # hints without a usable number: nothing to look at
         with work.transaction() as uow:
             uow.inbox.handled([hint.id for hint in hints])
             uow.release()
     tracker = HintTracker(hints)
     plan = plan_reads(groups, expected_records=expected, fits=api.fits_one_call)
-    for readings in DebtorReader(work, api, tracker, DeletionGuard(living, done)).read(plan):
+    guard = DeletionGuard(work, api)
+    for readings in DebtorReader(work, api, tracker, guard).read(plan):
         remaining -= readings.covered()
-        store_debtors(work, readings, tracker, done, release=not remaining)
+        store_debtors(work, readings, tracker, done, guard, release=not remaining)
         if remaining and not more_time():
             done.finished = False
             break
     return done
 
 
-def _expected(uow: UnitOfWork, numbers: Collection[int]) -> tuple[int, int | None]:
-    """Living debtors in the mirror, and how many records a walk from the smallest to the largest number passes."""
-    living = uow.debtors.count_living()
+def _expected(uow: UnitOfWork, numbers: Collection[int]) -> int | None:
+    """How many records a walk from the smallest to the largest number passes."""
     total = uow.debtors_total()
-    if total is None or living < 0.9 * total:  # the mirror is not complete: it cannot say
-        return living, total
-    return living, uow.debtors.count_living(min(numbers), max(numbers))
+    if total is None or uow.debtors.count_living() < 0.9 * total:  # the mirror is not complete: it cannot say
+        return total
+    return uow.debtors.count_living(min(numbers), max(numbers))
 
 
 class HintTracker:
@@ -255,14 +243,15 @@ class DebtorReader:
         neither we nor the list know are taken for absent, when they are many and ten read singly are: nothing hangs
         on them.
         """
-        if len(suspects) <= GUARD_COUNT and self._guard.lets_go(len(suspects)):
+        if len(suspects) <= FEW:
             return
         with self._work.transaction() as uow:
             living = uow.debtors.living(suspects)
-        renumbered = {number for edge in self._tracker.edges(suspects) for number in edge}
-        going = [number for number in suspects if number in living and number not in renumbered]
+            renumbered = {number for edge in self._tracker.edges(suspects) for number in edge}
+            going = [number for number in suspects if number in living and number not in renumbered]
+            too_many = bool(going) and not self._guard.lets_go(uow, len(going))
         unknown = [number for number in suspects if number not in living and number not in renumbered]
-        if not self._guard.lets_go(len(going)):
+        if too_many:
             self._sample(going, readings)
             readings.kept += [number for number in going if number not in readings.read]
         if len(unknown) > GUARD_COUNT and not self._sample(unknown, readings):
@@ -312,18 +301,47 @@ def store_debtors(
     readings: Readings,
     tracker: HintTracker | None,
     done: Refreshed,
+    guard: DeletionGuard,
     *,
     release: bool = False,
     also: Callable[[UnitOfWork], None] | None = None,
 ) -> None:
-    """One transaction: stamps, rows, failures, hints; `also` joins in (progress of a run)."""
+    """
+    One transaction: stamps, rows, failures, hints; `also` joins in (progress of a run).
+
+    Where debtors would go the guard is asked first, and what it does not let go is left as it is.
+
+    Raises:
+        WrongAgreement: another agreement answers; nothing is stored.
+    """
+    while True:
+        try:
+            _store(work, readings, tracker, done, guard, release=release, also=also)
+        except UnsureWhoAnswers:
+            guard.confirm()
+        except TooManyGo as error:
+            readings.keep(error.numbers)
+        else:
+            return
+
+
+def _store(
+    work: WorkPort,
+    readings: Readings,
+    tracker: HintTracker | None,
+    done: Refreshed,
+    guard: DeletionGuard,
+    *,
+    release: bool,
+    also: Callable[[UnitOfWork], None] | None,
+) -> None:
     covered = readings.covered()
     claimed = tracker.edges(covered) if tracker else []
     causes = tracker.causes(covered) if tracker else {}
     with work.transaction() as uow:
         rising = uow.debtors.raise_stamps(readings.stamps)
         fresh = {number: readings.read[number] for number in rising}
-        changes = _decided(uow, readings, fresh, claimed)
+        changes = _decided(uow, readings, fresh, claimed, guard)
         uow.debtors.write(changes, causes)
         uow.debtors.remember_edges(claimed)
         uow.debtors.adopt_invoices([number for number, debtor in fresh.items() if debtor is not None])
@@ -354,19 +372,29 @@ def store_debtors(
 
 
 def _decided(
-    uow: UnitOfWork, readings: Readings, fresh: dict[int, Debtor | None], claimed: Sequence[Edge]
+    uow: UnitOfWork,
+    readings: Readings,
+    fresh: dict[int, Debtor | None],
+    claimed: Sequence[Edge],
+    guard: DeletionGuard,
 ) -> DebtorChanges:
     """Fetch what the decision needs: rows, and where numbers may be new, re-numberings and tombstones."""
     stored = uow.debtors.living(fresh)
     strangers = {n for n, debtor in fresh.items() if debtor is not None and is_stranger(stored.get(n), debtor)}
+    # Another agreement's debtors have other names under the same numbers, or are many new ones.
+    foreign = not strangers.isdisjoint(stored) or len(strangers) > GUARD_COUNT
     around = strangers.union(*claimed)
-    if not around:
-        return decide(fresh, stored)
-    remembered = uow.debtors.edges_around(around)
-    around = around.union(*remembered)
-    undecidable = {*fresh, *readings.unreadable_numbers(), *readings.kept}
-    stored |= uow.debtors.living(around - undecidable)
-    return decide(fresh, stored, claimed=claimed, remembered=remembered, graves=uow.debtors.graves(around))
+    if around:
+        remembered = uow.debtors.edges_around(around)
+        around = around.union(*remembered)
+        undecidable = {*fresh, *readings.unreadable_numbers(), *readings.kept}
+        stored |= uow.debtors.living(around - undecidable)
+        changes = decide(fresh, stored, claimed=claimed, remembered=remembered, graves=uow.debtors.graves(around))
+    else:
+        changes = decide(fresh, stored)
+    buried = set(changes.bury)
+    guard.check(uow, [number for number, row in stored.items() if row.id in buried] if buried else (), foreign=foreign)
+    return changes
 
 
 def _failures(readings: Readings, conflicts: Iterable[Edge]) -> list[FailureReport]:

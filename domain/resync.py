@@ -21,8 +21,6 @@ from domain.hints import Kind, NewHint, Source
 from domain.invoices import Invoice, Line
 from domain.ports import AccountingApi, FailureReport, LinePage, Page, Tally, UnitOfWork, WorkPort
 from domain.refresh_debtors import (
-    GUARD_COUNT,
-    GUARD_SHARE,
     SAMPLE,
     SINGLES_AT_ONCE,
     Readings,
@@ -40,6 +38,7 @@ from domain.refresh_invoices import (
     singles_allowed,
     unreadable_invoices,
 )
+from domain.trust import DeletionGuard
 
 MOST_SUSPECTS = 10_000  # kept for one run; more is a case for a person anyway
 OPEN_PAGE = 1_000
@@ -157,6 +156,7 @@ class Resync:
         self._work = work
         self._api = api
         self._options = options
+        self._guard = DeletionGuard(work, api, allowed=options.allow_deletions)
         self.state = state
         self._cursor: str | None = None
         self._from = 0  # lines above this invoice are what the cursor walks through
@@ -227,7 +227,7 @@ class Resync:
 
         with self._work.transaction() as uow:
             living = uow.debtors.living_between(state.after + 1, last)
-        store_debtors(self._work, readings, None, done, also=save)
+        store_debtors(self._work, readings, None, done, self._guard, also=save)
 
     def _read_debtors(self, after: int) -> tuple[int, Page[Debtor]]:
         stamp = self._work.stamp()
@@ -244,14 +244,15 @@ class Resync:
         onward = Phase.INVOICES if self._options.invoices else Phase.DONE
         if state.read == 0 and not self._options.allow_deletions:  # before the first is read
             with self._work.transaction() as uow:
-                most = min(MOST_SUSPECTS, max(GUARD_COUNT, int(uow.debtors.count_living() * GUARD_SHARE)))
+                most = min(MOST_SUSPECTS, self._guard.room(uow))
             if state.suspect_count > most:
                 self._ask_a_person(onward, most)
                 return
         if state.suspects:
             self._read_suspects()
         else:
-            self._enter(onward, closes=[("deletions", "debtors")])
+            kept = state.counts["debtors"].get("kept")
+            self._enter(onward, closes=[] if kept else [("deletions", "debtors")])
 
     def _read_suspects(self) -> None:
         state, done, readings = self.state, Refreshed(), Readings()
@@ -265,7 +266,7 @@ class Resync:
             state.count("debtors", **_debtor_counts(done))
             self._save(uow)
 
-        store_debtors(self._work, readings, None, done, also=save)
+        store_debtors(self._work, readings, None, done, self._guard, also=save)
 
     def _ask_a_person(self, onward: Phase, most: int) -> None:
         state, readings = self.state, Readings()
@@ -280,7 +281,8 @@ class Resync:
                     "deletions",
                     "debtors",
                     "deletion_guard",
-                    f"{state.suspect_count} debtors are missing from e-conomic's list, more than {most}; of"
+                    f"{state.suspect_count} debtors are missing from e-conomic's list, more than the {most} that may"
+                    f" go without a person's word; of"
                     f" {len(readings.read)} read singly {still_there} are still there. Nothing was removed.",
                     "Check that the right agreement answers; if they are deleted: debitor resync NUMBER"
                     " --allow-deletions",
@@ -427,4 +429,5 @@ def _debtor_counts(done: Refreshed) -> dict[str, int]:
         "unchanged": outcomes["unchanged"] + outcomes["stale"],
         "gone": outcomes["gone"],
         "unreadable": outcomes["unreadable"],
+        **({"kept": outcomes["kept"]} if outcomes["kept"] else {}),
     }

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 
 from dramatiq import Broker
 
-from domain.errors import WrongAgreement
 from domain.hints import Kind, NewHint, Source
 from domain.ports import AccountingApi
+from domain.trust import confirmed
 from infra.broker.brokers import WakeUpPublisher, make_broker
 from infra.broker.intake_queue import IntakeQueue
 from infra.budget import SharedBudget
@@ -61,11 +61,7 @@ class Services:
         token = self.granted.get(agreement) or self.agreements.grant_token(agreement)
         api = self.client.agreement(agreement, token)
         if stored.checked_at is None or agreement in self.granted:
-            identity = api.identity()
-            if identity.agreement != agreement:
-                raise WrongAgreement(
-                    f"the grant token of agreement {agreement} opens agreement {identity.agreement}; nothing was read"
-                )
+            identity = confirmed(api, agreement)
             self.agreements.identified(agreement, name=identity.company, base_currency=identity.base_currency)
         return api
 

@@ -161,6 +161,13 @@ class Agreements:
                 {"number": number, "name": name, "currency": base_currency},
             )
 
+    def doubt(self, number: int) -> None:
+        """Another agreement answered: nothing is believed until /self names this one again."""
+        with self._database.write() as connection:
+            connection.execute(
+                sa.text("UPDATE agreement SET identity_checked_at = NULL WHERE number = :number"), {"number": number}
+            )
+
     def pause(self, number: int, *, paused: bool) -> None:
         """A paused agreement's events are taken in and wait."""
         self.get(number)

@@ -194,6 +194,17 @@ class DebtorRows:
         )
         return [number for (number,) in rows]
 
+    def count_gone(self, within: dt.timedelta) -> int:
+        return int(
+            self._connection.execute(
+                sa.text(
+                    "SELECT count(*) FROM debtor WHERE agreement = :agreement AND absorbed_by IS NULL"
+                    f" AND gone_at > {self._sql.after('ago')}"
+                ),
+                {"agreement": self._agreement, "ago": -within.total_seconds()},
+            ).scalar_one()
+        )
+
     def count_living(self, low: int = 0, high: int = MAX_NUMBER) -> int:
         return int(
             self._connection.execute(

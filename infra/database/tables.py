@@ -186,6 +186,8 @@ _living = debtor.c.gone_at.is_(None)
 sa.Index(
     "uq_debtor_living", debtor.c.agreement, debtor.c.number, unique=True, postgresql_where=_living, sqlite_where=_living
 )
+_gone = debtor.c.gone_at.is_not(None)
+sa.Index("ix_debtor_gone", debtor.c.agreement, debtor.c.gone_at, postgresql_where=_gone, sqlite_where=_gone)
 sa.Index("ix_debtor_number", debtor.c.agreement, debtor.c.number)
 sa.Index("ix_debtor_name", debtor.c.agreement, sa.func.lower(debtor.c.name), debtor.c.id)
 sa.Index("ix_debtor_cvr", debtor.c.agreement, debtor.c.cvr)

@@ -98,13 +98,16 @@ class EconomicAgreement:
         self._rest = config.rest_url
         self._q2c = config.q2c_url
         self._calls = calls
+        self._identity: Identity | None = None
 
     def __repr__(self) -> str:
         return f"<EconomicAgreement {self.number}>"
 
     def identity(self) -> Identity:
-        body = self._get(f"{self._rest}/{IDENTITY.path}", bulk=False)
-        return read_one(body, IDENTITY, None)
+        """Read once: tokens do not change their agreement, and the call is an expensive one (e-conomic.md §2.2)."""
+        if self._identity is None:
+            self._identity = read_one(self._get(f"{self._rest}/{IDENTITY.path}", bulk=False), IDENTITY, None)
+        return self._identity
 
     def debtor(self, number: int, *, bulk: bool = False) -> Debtor | None:
         body = self._item(DEBTOR, number, bulk=bulk)

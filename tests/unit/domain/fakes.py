@@ -199,6 +199,10 @@ class Mirror:
         self.debtors.write(DebtorChanges(insert=list(debtors)), {})
         return [row.id for row in self.tables.debtors.values()][-len(debtors) :]
 
+    def an_hour_passes(self) -> None:
+        """The tombstones there are now became so long ago."""
+        self.tables.work["hour_began"] = self.tables.counters["grave"]
+
     def living(self) -> dict[int, Debtor]:
         return {row.number: row.content for row in self.tables.debtors.values() if row.living}
 
@@ -300,6 +304,11 @@ class DebtorTable:
 
     def living_between(self, low: int, high: int) -> list[int]:
         return sorted(row.number for row in self.tables.debtors.values() if row.living and low <= row.number <= high)
+
+    def count_gone(self, within: dt.timedelta) -> int:
+        since = self.tables.work.get("hour_began", 0)
+        graves = [row for row in self.tables.debtors.values() if row.gone and row.absorbed_by is None]
+        return sum((row.gone or 0) > since for row in graves)
 
     def count_living(self, low: int = 0, high: int = MAX_NUMBER) -> int:
         return len(self.living_between(low, high))
@@ -466,6 +475,7 @@ class Economic:
     def __init__(self, *debtors: Debtor, page: int = 1_000, room: int = 200) -> None:
         self.customers = {debtor.number: debtor for debtor in debtors}
         self.booked: dict[int, InvoiceWithLines] = {}
+        self.agreement = AGREEMENT  # whose books these are
         self.page = page
         self.room = room
         self.calls: list[str] = []
@@ -486,7 +496,7 @@ class Economic:
 
     def identity(self) -> Identity:
         self._called("identity")
-        return Identity(AGREEMENT, "MLJ", "Fjordlys Energi ApS", "DKK")
+        return Identity(self.agreement, "MLJ", "Fjordlys Energi ApS", "DKK")
 
     def debtor(self, number: int, *, bulk: bool = False) -> Debtor | None:
         self._called(f"debtor {number}")

@@ -59,12 +59,12 @@ def test_hints_are_read_in_filtered_pages() -> None:
 
     refresh(mirror, economic)
 
-    assert economic.calls == ["debtors", "debtors"]
+    assert economic.calls == ["debtors", "identity", "debtors"]
     assert mirror.living() == economic.customers
 
 
 def test_a_storm_walks_the_list_and_stores_all_of_it() -> None:
-    """Half of 10,000 debtors changed: ten pages, and what nobody asked for is stored as well."""
+    """Half of 10,000 debtors are new: ten pages and a look who answers, and what nobody asked for is stored as well."""
     economic = Economic(*firms(*range(1, 10_001)))
     mirror = Mirror()
     for number in range(1, 10_001, 2):
@@ -72,7 +72,7 @@ def test_a_storm_walks_the_list_and_stores_all_of_it() -> None:
 
     refresh(mirror, economic)
 
-    assert len(economic.calls) == 10
+    assert len(economic.calls) == 10 + 1
     assert mirror.living() == economic.customers
     assert mirror.outstanding() == []
 
@@ -86,7 +86,7 @@ def test_a_walk_ends_at_the_largest_number_wanted() -> None:
 
     refresh(mirror, economic)
 
-    assert economic.calls == ["debtors_after 1000"]
+    assert economic.calls == ["debtors_after 1000", "identity"]
 
 
 def test_a_walk_leaves_re_numberings_to_their_own_call() -> None:
@@ -248,7 +248,7 @@ def test_a_list_buries_nobody() -> None:
 
     refresh(mirror, economic)
 
-    assert economic.calls == ["debtors", "debtor 2", "debtor 3"]
+    assert economic.calls == ["debtors", "debtor 2", "debtor 3", "identity"]
     assert sorted(mirror.living()) == [1, 2]
 
 

@@ -173,13 +173,13 @@ def test_state_and_options_survive_json() -> None:
 
 
 def test_fewest_calls() -> None:
-    """One page each of 1,000: debtors, invoices, lines, and nothing twice."""
+    """One page each of 1,000: debtors, invoices, lines, and nothing twice; so many new ones ask who answers."""
     economic = Economic(*(firm(n) for n in range(1, 901)))
     economic.book(*(an_invoice(n, n) for n in range(1, 901)))
 
     resume(Mirror(), economic)
 
-    assert economic.calls == ["debtors_after 0", "invoices_after 0", "lines_page None 0"]
+    assert economic.calls == ["debtors_after 0", "identity", "invoices_after 0", "lines_page None 0"]
 
 
 def test_the_cursor_keeps_its_filter() -> None:
@@ -217,7 +217,7 @@ def test_a_suspect_is_gone_only_by_its_own_404() -> None:
 
     resume(mirror, economic, DEBTORS)
 
-    assert economic.calls == ["debtors_after 0", "debtor 2", "debtor 3"]
+    assert economic.calls == ["debtors_after 0", "debtor 2", "debtor 3", "identity"]
     assert sorted(mirror.living()) == [1, 2]
 
 
