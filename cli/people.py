@@ -9,6 +9,7 @@ import secrets as random_secrets
 import click
 
 from cli.output import JSON, connected, counted, print_json, print_table, read_secret
+from infra.database.sealed import reseal
 from infra.database.users import SCOPES, ApiTokens, Role, Users
 
 _EMAIL = click.argument("email")
@@ -132,5 +133,5 @@ def secrets() -> None:
 def rotate() -> None:
     """Encrypt every stored secret with the first key of DEBITOR_SECRET_KEY."""
     with connected() as services:
-        count = services.agreements.rotate()
+        count = reseal(services.database, services.secrets)
     click.echo(f"{counted(count, 'secret')} encrypted with the first key; the others may leave DEBITOR_SECRET_KEY now.")

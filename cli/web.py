@@ -17,10 +17,11 @@ import console
 from cli import lock
 from consumers.processes import start_consumers, start_scheduler
 from infra import logs, settings
-from infra.bootstrap import Services, connect, open_reception
+from infra.bootstrap import Reception, Services, connect, open_reception
 from infra.database import schema
 from infra.health import HealthPath, not_found
 from webhooks.api import make_api
+from webhooks.crm_path import CrmPath
 from webhooks.hook_path import HookPath
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def hooks_app() -> WSGIApplication:
     watch_parent(os.getppid(), lambda: os._exit(0))
     services = open_services("hooks")
     reception = open_reception(services)
-    return HealthPath(HookPath(not_found, reception.intake, reception.keys), services, reception.intake.ready)
+    return HealthPath(_hooks(not_found, reception), services, reception.intake.ready)
 
 
 def embedded_app() -> WSGIApplication:
@@ -76,8 +77,14 @@ def make_web(services: Services, *, hooks: bool) -> WSGIApplication:
     wsgi: WSGIApplication = app
     reception = open_reception(services)
     if hooks:
-        wsgi = HookPath(wsgi, reception.intake, reception.keys)
+        wsgi = _hooks(wsgi, reception)
     return HealthPath(wsgi, services, reception.intake.ready)
+
+
+def _hooks(app: WSGIApplication, reception: Reception) -> WSGIApplication:
+    """What others send by themselves, in front of `app`; e-conomic first, since its hooks storm."""
+    crm = CrmPath(app, reception.intake, reception.crm_keys)
+    return HookPath(crm, reception.intake, reception.keys)
 
 
 def watch_parent(parent: int, gone: Callable[[], object]) -> None:

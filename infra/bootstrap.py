@@ -16,6 +16,7 @@ from infra.broker.brokers import WakeUpPublisher, make_broker
 from infra.broker.intake_queue import IntakeQueue
 from infra.budget import SharedBudget
 from infra.database.agreements import Agreements
+from infra.database.crm_secrets import CrmSecrets
 from infra.database.engine import Database
 from infra.database.inbox import SqlInbox
 from infra.database.runs import Runs
@@ -25,6 +26,7 @@ from infra.economic.config import EconomicConfig
 from infra.encryption import SecretBox
 from infra.intake.hook_keys import HookKeys
 from infra.intake.intake import Intake
+from infra.intake.remembered import Remembered
 from infra.intake.stores import EventStore, PostgresEvents, SqliteEvents
 from infra.intake.wake_ups import WakeUps
 from infra.settings import Settings, secret_keys
@@ -39,6 +41,7 @@ class Services:
     secrets: SecretBox
     database: Database
     agreements: Agreements
+    crm_secrets: CrmSecrets
     work: WorkRows
     runs: Runs
     budget: SharedBudget
@@ -108,6 +111,7 @@ def connect(settings: Settings) -> Services:
         secrets=box,
         database=database,
         agreements=Agreements(database, box),
+        crm_secrets=CrmSecrets(database, box),
         work=WorkRows(database),
         runs=Runs(database),
         budget=budget,
@@ -123,6 +127,7 @@ class Reception:
 
     intake: Intake
     keys: HookKeys
+    crm_keys: Remembered[tuple[bytes, ...]]
 
 
 def open_reception(services: Services) -> Reception:
@@ -140,4 +145,5 @@ def open_reception(services: Services) -> Reception:
     return Reception(
         intake=Intake(store, services.wake_ups, fallback),
         keys=HookKeys(services.agreements.hook_secret),
+        crm_keys=Remembered(services.crm_secrets.keys),
     )

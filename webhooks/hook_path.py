@@ -19,6 +19,7 @@ from domain.hints import Kind, NewHint, Source
 from infra.intake.hook_keys import HookKeys
 from infra.intake.intake import Intake
 from infra.metrics import HOOKS
+from webhooks.bodies import MAX_BODY, declared_length, is_agreement, read_body
 from webhooks.hook_numbers import Numbers, read_numbers
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 PREFIX = "/webhooks/e-conomic/"
-MAX_BODY = 64 * 1024
 
 # Bounded repeats: a body without a single separator costs no more than any other.
 _SECRETS = re.compile(r"""(?i)\b([\w-]{0,40}(?:key|secret|token)[\w-]{0,40}["']?\s{0,9}[=:]\s{0,9}["']?)[^&\s"',}]+""")
@@ -59,7 +59,7 @@ class HookPath:
         parts = rest.split("/")
         name = parts[-1]
         secret = parts[1] if len(parts) == 3 else environ.get("HTTP_X_HOOK_KEY", "")
-        if len(parts) not in (2, 3) or name not in KINDS or not _is_agreement(parts[0]):
+        if len(parts) not in (2, 3) or name not in KINDS or not is_agreement(parts[0]):
             return _answer(start_response, "404 Not Found", "unknown")
         if environ["REQUEST_METHOD"] not in ("GET", "POST"):
             return _answer(start_response, "405 Method Not Allowed", name, ("Allow", "GET, POST"))
@@ -67,10 +67,10 @@ class HookPath:
         try:
             if not secret or not self._keys.accepts(agreement, secret):
                 return _answer(start_response, "404 Not Found", name)
-            body = _read_body(environ)
+            body = read_body(environ)
             if body is None:
                 return _answer(start_response, "413 Content Too Large", name)
-            if len(body) < _declared(environ):  # cut on the way: half a number would be another debtor
+            if len(body) < declared_length(environ):  # cut on the way: half a number would be another debtor
                 return _answer(start_response, "400 Bad Request", name)
             hint = make_hint(agreement, KINDS[name], environ.get("QUERY_STRING", ""), body, secret)
             self._intake.accept(hint)
@@ -92,30 +92,6 @@ def make_hint(agreement: int, kind: Kind, query: str, body: bytes, secret: str) 
         said = _SECRETS.sub(r"\1***", said)[:MAX_BODY]
         return NewHint(agreement, Kind.UNUSABLE, Source.HOOK, correlation_id, body=f"{kind.value} {said}")
     return NewHint(agreement, kind, Source.HOOK, correlation_id, numbers.old, numbers.new)
-
-
-def _is_agreement(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) <= 12
-
-
-def _declared(environ: WSGIEnvironment) -> int:
-    """The body's length as its sender says it; 0 when it does not."""
-    length = environ.get("CONTENT_LENGTH") or ""
-    return int(length[:20]) if length.isascii() and length.isdigit() else 0
-
-
-def _read_body(environ: WSGIEnvironment) -> bytes | None:
-    """The body, or None when it is larger than MAX_BODY."""
-    if environ.get("CONTENT_LENGTH"):
-        size = _declared(environ)
-        if size > MAX_BODY:
-            return None
-        return environ["wsgi.input"].read(size) if size else b""
-    chunked = "chunked" in environ.get("HTTP_TRANSFER_ENCODING", "").lower()
-    if not chunked and not environ.get("SERVER_PROTOCOL", "").startswith("HTTP/2"):
-        return b""
-    body: bytes = environ["wsgi.input"].read(MAX_BODY + 1)
-    return body if len(body) <= MAX_BODY else None
 
 
 def _answer(start_response: Callable[..., Any], status: str, hook: str, *headers: tuple[str, str]) -> list[bytes]:

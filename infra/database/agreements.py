@@ -195,21 +195,6 @@ class Agreements:
                 {"number": number, "nothing": self._box.seal(random_secrets.token_urlsafe(24))},
             )
 
-    def rotate(self) -> int:
-        """Encrypt every stored secret with the first key; returns how many."""
-        with self._database.write() as connection:
-            rows = connection.execute(sa.text("SELECT number, grant_token, hook_secret FROM agreement")).all()
-            for number, grant, hook in rows:
-                connection.execute(
-                    sa.text("UPDATE agreement SET grant_token = :grant, hook_secret = :hook WHERE number = :number"),
-                    {
-                        "number": number,
-                        "grant": self._box.reseal(grant) if grant else None,
-                        "hook": self._box.reseal(hook),
-                    },
-                )
-        return sum(1 + (grant is not None) for _, grant, _ in rows)
-
 
 _SECRET_ALPHABET = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_")
 

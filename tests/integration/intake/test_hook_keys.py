@@ -12,7 +12,7 @@ from domain.errors import NotStored
 from infra.database.agreements import Agreements
 from infra.database.engine import Database
 from infra.encryption import SecretBox
-from infra.intake import hook_keys
+from infra.intake import remembered
 from infra.intake.hook_keys import HookKeys
 from tests.support.databases import AGREEMENT, KEY, add_agreement, do
 from tests.support.network import Proxy
@@ -62,8 +62,8 @@ def test_a_hook_costs_no_query(store: Database) -> None:
 
 def test_changes_are_noticed(store: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """A new secret, a removed agreement and a new one are noticed once what is known is no longer fresh."""
-    monkeypatch.setattr(hook_keys, "FRESH_S", 0.0)
-    monkeypatch.setattr(hook_keys, "UNKNOWN_S", 0.0)
+    monkeypatch.setattr(remembered, "FRESH_S", 0.0)
+    monkeypatch.setattr(remembered, "UNKNOWN_S", 0.0)
     agreements = Agreements(store, SecretBox([KEY]))
     keys = HookKeys(agreements.hook_secret)
     assert keys.accepts(AGREEMENT, secret())
@@ -86,7 +86,7 @@ def test_the_database_is_away(
     A known agreement's hooks are taken at once, stale or not; one that is not in memory is told to try again, within
     two seconds, however many ask; nobody is answered that it does not exist.
     """
-    monkeypatch.setattr(hook_keys, "FRESH_S", 0.0)
+    monkeypatch.setattr(remembered, "FRESH_S", 0.0)
     keys = HookKeys(away_soon.hook_secret)
     assert keys.accepts(AGREEMENT, secret())
     fail(postgres_proxy)
@@ -121,7 +121,7 @@ def test_once_unknown_is_not_unknown_for_ever(
     away_soon: Agreements, postgres_proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An agreement that was unknown a while ago may be connected now: while the database is away nobody can say."""
-    monkeypatch.setattr(hook_keys, "UNKNOWN_S", 0.0)
+    monkeypatch.setattr(remembered, "UNKNOWN_S", 0.0)
     keys = HookKeys(away_soon.hook_secret)
     assert not keys.accepts(7, secret(7))
     postgres_proxy.refuse()

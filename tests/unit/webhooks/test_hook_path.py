@@ -15,7 +15,8 @@ from domain.hints import Kind, NewHint, Source
 from infra.database.engine import DatabaseAway
 from infra.intake.hook_keys import HookKeys
 from infra.intake.intake import Intake
-from webhooks.hook_path import MAX_BODY, HookPath
+from webhooks.bodies import MAX_BODY
+from webhooks.hook_path import HookPath
 
 AGREEMENT, SECRET = 1442871, "k3Jx-secret"
 HERE = f"/webhooks/e-conomic/{AGREEMENT}"

@@ -1,0 +1,1 @@
+"""The CRM as an outside thing: signatures, and the way to its addresses."""
