@@ -20,11 +20,12 @@ from cli.output import (
     read_secret,
     unlock,
 )
+from cli.reference import label, reference, shape
 from domain.errors import PermanentError, WrongAgreement
 from domain.invoices import Line, in_order, unique_lines
 from domain.ports import AccountingApi, Identity
 from infra.bootstrap import Services
-from infra.database import views_status
+from infra.database import views_names, views_status
 from infra.database.agreements import Agreement
 from infra.database.users import ensure_firm
 
@@ -80,6 +81,9 @@ def agreement() -> None:
     """Connect e-conomic agreements, test them, print their webhook addresses."""
 
 
+agreement.add_command(reference)
+
+
 @agreement.command()
 @_NUMBER
 @click.option("--user-id", help="who gave the grant; a difference is only warned of")
@@ -127,17 +131,22 @@ def list_(as_json: bool) -> None:
 @_NUMBER
 @JSON
 def show(number: int, as_json: bool) -> None:
-    """Show one agreement and what of its work waits."""
+    """Show one agreement, when its names were read, and what of its work waits."""
     with connected() as services:
         found = services.agreements.get(number)
         with services.database.read() as connection:
             work = views_status.work_states(connection, [number])
+            lists = views_names.list_states(connection, [number])
+    facts = _facts(found) | {"names_read_at": views_names.all_read_at(lists)}
     waiting = [state for state in work if state.reason is not None]
     if as_json:
         waits = [{"kind": w.kind, "reason": w.reason, "message": w.message, "until": w.not_before} for w in waiting]
-        print_json({**_facts(found), "waits": waits})
+        print_json({**facts, "lists": [shape(each) for each in lists], "waits": waits})
         return
-    print_facts([(name.replace("_", " "), value) for name, value in _facts(found).items()])
+    print_facts([(name.replace("_", " "), value) for name, value in facts.items()])
+    for each in lists:
+        if each.problem is not None:
+            click.echo(f"{label(each)} are not read as a whole: {each.problem}")
     for state in waiting:
         click.echo(f"{state.kind} wait: {state.message} ({state.reason})")
 

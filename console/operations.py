@@ -14,8 +14,9 @@ from console.language import gettext, marked
 from console.ports import ConsoleServices
 from console.sign_in import reader
 from domain.work import DAY_CALLS
-from infra.database import views_debtors, views_status
+from infra.database import views_debtors, views_names, views_status
 from infra.database.views_debtors import Agreement
+from infra.database.views_names import ListState
 from infra.database.views_status import LastEvent, Run, WorkState
 
 KINDS = {
@@ -23,6 +24,7 @@ KINDS = {
     "invoices": marked("Invoices"),
     "payments": marked("Payments"),
     "poll": marked("Looks for changes"),
+    "reference": marked("Names"),
     "unusable": marked("Unusable events"),
 }
 SOURCES = {
@@ -31,6 +33,7 @@ SOURCES = {
     "sync": marked("Sync now or replay"),
     "invoice": marked("New invoices"),
     "payment": marked("Look at payments"),
+    "number": marked("Number without a name"),
     "chain": marked("Re-numbering"),
 }
 REASONS = {
@@ -63,6 +66,17 @@ SUBJECTS = {
     "renumbering": marked("Re-numbering"),
     "invoices": marked("Invoices"),
     "hooks": marked("Webhooks"),
+    "names": marked("Names"),
+}
+LISTS = {
+    "debtor_groups": marked("Debtor groups"),
+    "payment_terms": marked("Payment terms"),
+    "vat_zones": marked("VAT zones"),
+    "layouts": marked("Layouts"),
+    "currencies": marked("Currencies"),
+    "employees": marked("Employees"),
+    "units": marked("Units"),
+    "products": marked("Products"),
 }
 STATES = {
     "queued": marked("queued"),
@@ -104,6 +118,12 @@ class Health(NamedTuple):
     runs: list[Run]
     calls: int
     failures: int
+    lists: list[ListState]
+
+    @property
+    def names_read_at(self) -> dt.datetime | None:
+        """Since when the names are no older."""
+        return views_names.all_read_at(self.lists)
 
 
 def add_routes(pages: Blueprint, services: ConsoleServices) -> None:
@@ -121,6 +141,7 @@ def add_routes(pages: Blueprint, services: ConsoleServices) -> None:
             runs = views_status.runs(connection, numbers)
             calls = views_status.calls_spent(connection, numbers, yesterday)
             failures = views_status.count_open_failures(connection, numbers)
+            lists = views_names.list_states(connection, numbers)
         health = [
             Health(
                 agreement,
@@ -129,6 +150,7 @@ def add_routes(pages: Blueprint, services: ConsoleServices) -> None:
                 [row for row in runs if row.agreement == agreement.number],
                 calls.get(agreement.number, 0),
                 failures.get(agreement.number, 0),
+                [row for row in lists if row.agreement == agreement.number],
             )
             for agreement in mine
         ]
@@ -150,6 +172,7 @@ _DICTIONARIES = {
     "source": SOURCES,
     "reason": REASONS,
     "subject": SUBJECTS,
+    "list": LISTS,
     "state": STATES,
     "run": RUNS,
     "count": COUNTS,

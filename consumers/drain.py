@@ -14,6 +14,7 @@ from domain.errors import LeaseLost, TransientError, Unavailable, WrongAgreement
 from domain.hints import Hint, Kind
 from domain.poll import look_for_changes
 from domain.ports import AccountingApi, WorkPort
+from domain.read_names import read_names
 from domain.refresh_debtors import Refreshed, refresh_debtors
 from domain.refresh_invoices import refresh_invoices, refresh_payments, turn_into_failures
 from domain.work import Lease, postpone_s
@@ -41,6 +42,7 @@ REFRESH: dict[Kind, Refresh] = {
     Kind.INVOICES: refresh_invoices,
     Kind.PAYMENTS: refresh_payments,
     Kind.POLL: look_for_changes,
+    Kind.REFERENCE: read_names,
 }
 
 
@@ -97,7 +99,9 @@ def _work(services: Services, lease: Lease) -> str:
         raise Unavailable(f"this version of Debitor does not act on {lease.kind.value} yet: they are kept, and wait")
     api = services.economic(lease.agreement)
     done = REFRESH[lease.kind](work, api, hints, more_time=lambda: time.monotonic() - started < SLICE_S)
-    if not done.finished:
+    if done.again_in_s:
+        services.work.postpone(lease, done.again_in_s)
+    elif not done.finished:
         services.work.release(lease)
     records = {name: count for name, count in done.outcomes.items() if count}
     for name, count in records.items():

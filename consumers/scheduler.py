@@ -21,6 +21,7 @@ from infra.database.engine import DatabaseAway
 from infra.database.holders import free_the_dead
 from infra.database.inbox import SqlInbox
 from infra.database.jobs import Jobs
+from infra.database.names import ask_nightly
 from infra.database.polls import ask
 from infra.database.statistics import refresh_statistics
 
@@ -29,6 +30,7 @@ log = structlog.get_logger()
 TICK_S = 1.0
 POLL_TICK_S = 5.0
 PAYMENTS_EVERY_S = 3600.0
+NAMES_TICK_S = 60.0
 CLEAN_EVERY_S = 600.0
 STATISTICS_EVERY_S = 30.0
 QUIET_LOG_S = 30.0
@@ -70,12 +72,16 @@ class Scheduler:
         """
         Have agreements looked at for what no webhook tells.
 
-        Changes: everybody at the start, then as they are due. Payments, of which no webhook tells: every hour.
+        Changes: everybody at the start, then as they are due. Payments, of which no webhook tells: every hour. Lists of
+        names: every night, and at once for an agreement that has none yet.
         """
         if not self._started or self._jobs.claim("poll", POLL_TICK_S):
             self._ask(Kind.POLL, due_only=self._started)
         if self._jobs.claim("payments", PAYMENTS_EVERY_S):
             self._ask(Kind.PAYMENTS)
+        if self._jobs.claim("names", NAMES_TICK_S):
+            for agreement in ask_nightly(self._services.database):
+                self._services.wake_ups.note(agreement, Kind.REFERENCE)
         self._started = True
 
     def _ask(self, kind: Kind, *, due_only: bool = False) -> None:

@@ -21,6 +21,7 @@ class Kind(StrEnum):
     POLL = "poll"  # look for changes that nobody announced
     COMPANIES = "companies"  # the CRM's companies: each event's `body` is what it said
     CONVERSIONS = "conversions"  # deals won; apart from companies, so that no import of theirs holds a deal up
+    REFERENCE = "reference"  # a list of names is due, or lacks a number
     UNUSABLE = "unusable"  # authenticated, but names nothing: becomes a failure
 
 
@@ -33,6 +34,7 @@ class Source(StrEnum):
     INVOICE = "invoice"  # a stored invoice asks for its debtor
     PAYMENT = "payment"  # a look at the unpaid invoices asks for one of them, or for the rest of the look
     CRM = "crm"
+    NUMBER = "number"  # a mirrored record carries a number without a name
     CHAIN = "chain"  # a re-numbering leads on to a debtor that must be read with it
 
 

@@ -15,6 +15,7 @@ from domain.debtors import MAX_NUMBER, Debtor, DebtorChanges, Edge, StoredDebtor
 from domain.events import Outbox
 from domain.hints import Hint, Kind, NewHint
 from domain.invoices import Invoice, InvoiceWithLines, Line, LinesState
+from domain.reference import Keys, Listing, Name
 
 if TYPE_CHECKING:
     from domain.poll import PollState
@@ -119,6 +120,10 @@ class AccountingApi(Protocol):
 
     def lines_page(self, cursor: str | None, *, after: int = 0) -> LinePage:
         """At most 1,000 lines of invoices above `after`, continued by `cursor`."""
+        ...
+
+    def names(self, which: Listing, page: int) -> Page[Name]:
+        """Page 0, 1, 2 … of a list: at most 1,000 records. Unlike the others `total` is this very list's."""
         ...
 
     def fits_one_call(self, numbers: Sequence[int]) -> int:
@@ -296,6 +301,42 @@ class PollStore(Protocol):
         ...
 
 
+class NameStore(Protocol):
+    """The names of one agreement inside one transaction; `which` is the list they are in."""
+
+    def meet(self, carried: Keys) -> set[Listing]:
+        """Remember these numbers, and return the lists that did not know one of them."""
+        ...
+
+    def unnamed(self) -> set[Listing]:
+        """Lists of which a number was met after their last whole reading began, and has no name."""
+        ...
+
+    def ages(self) -> dict[Listing, float]:
+        """Seconds since somebody began to read each list; those never tried are left out."""
+        ...
+
+    def living(self, which: Listing) -> dict[str, str]:
+        """What e-conomic's list held when it was last read: key → name."""
+        ...
+
+    def write(self, which: Listing, names: Mapping[str, str]) -> int:
+        """Store key → name; tombstones live again. Returns how many are other than before."""
+        ...
+
+    def bury(self, which: Listing, keys: Collection[str]) -> None:
+        """These are gone from e-conomic's list; their names stay, for what carries them."""
+        ...
+
+    def begin(self, which: Listing) -> None:
+        """The list is about to be asked for."""
+        ...
+
+    def end(self, which: Listing, *, whole: bool, problem: str | None) -> None:
+        """The reading that began last has come to an end: as a whole, or with a problem that is shown."""
+        ...
+
+
 class UnitOfWork(Protocol):
     """One transaction: everything in it is committed together on leaving, or not at all."""
 
@@ -311,6 +352,8 @@ class UnitOfWork(Protocol):
     def outbox(self) -> Outbox: ...
     @property
     def poll(self) -> PollStore: ...
+    @property
+    def names(self) -> NameStore: ...
 
     def release(self) -> None:
         """Give the lease back in this very commit: the work is drained."""

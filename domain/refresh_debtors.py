@@ -15,6 +15,7 @@ from domain.errors import Blocked, PermanentError
 from domain.hints import Hint, Kind, NewHint, Source, bundles, edges
 from domain.ports import AccountingApi, FailureReport, Page, UnitOfWork, Unreadable, WorkPort
 from domain.reading_plan import Plan, Walk, plan_reads
+from domain.reference import ask_for_names, of_debtors
 from domain.trust import GUARD_COUNT, DeletionGuard, TooManyGo, UnsureWhoAnswers
 
 A = TypeVar("A")
@@ -48,6 +49,7 @@ class Refreshed:
     hints: int = 0
     finished: bool = True
     changed: set[int] = field(default_factory=set)  # numbers whose content is another one now
+    again_in_s: float = 0.0  # not finished, and so long not worth going on
 
 
 @dataclass(slots=True)
@@ -367,6 +369,7 @@ def _store(
             also(uow)
         if release:
             uow.release()
+        ask_for_names(uow, work.agreement, of_debtors(fresh.values()), next(iter(causes.values()), ""))
         if readings.total is not None:  # last: its row is locked by nobody for long
             uow.debtors_total(readings.total)
 

@@ -8,6 +8,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import chain
 
 from domain.debtors import MAX_NUMBER
 from domain.errors import PermanentError
@@ -25,6 +26,7 @@ from domain.ports import (
     WorkPort,
 )
 from domain.reading_plan import Walk, plan_reads
+from domain.reference import ask_for_names, of_invoices
 from domain.refresh_debtors import FEW, HintTracker, Refreshed, last_number, listed
 
 SINGLE_READS_LEAST = 20
@@ -72,6 +74,9 @@ class InvoiceReadings:
     def count_doubtful(self) -> int:
         """Invoices whose lines do not sum up."""
         return sum(state in (LinesState.UNVERIFIED, LinesState.DIFFERENT) for state in self.states.values())
+
+    def all_lines(self) -> Iterator[Line]:
+        return chain.from_iterable(self.lines.values())
 
     def covered(self) -> set[int]:
         """Numbers that have their answer."""
@@ -310,6 +315,8 @@ def store_invoices(
             uow.inbox.handled([hint.id for hint in tracker.answered(covered)])
         if release:
             uow.release()
+        lists = of_invoices(readings.headers.values(), readings.all_lines())
+        ask_for_names(uow, work.agreement, lists, next(iter(causes.values()), ""))
     count(done, written.tally, lines, readings)
 
 

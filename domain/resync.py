@@ -20,6 +20,7 @@ from domain.errors import PermanentError
 from domain.hints import Kind, NewHint, Source
 from domain.invoices import Invoice, Line
 from domain.ports import AccountingApi, FailureReport, LinePage, Page, Tally, UnitOfWork, WorkPort
+from domain.reference import ask_for_names, of_invoices
 from domain.refresh_debtors import (
     SAMPLE,
     SINGLES_AT_ONCE,
@@ -319,6 +320,7 @@ class Resync:
                 state.singles = singles_allowed(state.read)
                 state.enter(Phase.LINES if since is None or state.first_invoice is not None else Phase.DONE)
             self._save(uow)
+            ask_for_names(uow, self._work.agreement, of_invoices(page.items))
 
     def _read_invoices(self, after: int) -> tuple[int, Page[Invoice]]:
         stamp = self._work.stamp()
@@ -356,6 +358,7 @@ class Resync:
             if page.cursor is None:
                 state.enter(Phase.REPAIR)
             self._save(uow)
+            ask_for_names(uow, self._work.agreement, of_invoices((), page.items))
         self._held, self._bad = [line for line in lines if line.invoice == last], bad & {last}
         self._cursor = page.cursor
 
@@ -411,6 +414,7 @@ class Resync:
                 state.count("lines", refused=1)
                 state.enter(Phase.DONE)
             self._save(uow)
+            ask_for_names(uow, self._work.agreement, of_invoices(readings.headers.values(), readings.all_lines()))
 
 
 def _tally(tally: Tally) -> dict[str, int]:

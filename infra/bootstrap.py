@@ -11,6 +11,7 @@ from dramatiq import Broker
 
 from domain.hints import Kind, NewHint, Source
 from domain.ports import AccountingApi
+from domain.reference import Listing, Why, wanted
 from domain.trust import confirmed
 from infra.broker.brokers import WakeUpPublisher, make_broker
 from infra.broker.intake_queue import IntakeQueue
@@ -80,6 +81,14 @@ class Services:
             SqlInbox(connection, self.database.sql).add([hint])
         self.wake_ups.note(agreement, kind)
         return correlation_id
+
+    def ask_for_names(self, agreement: int, why: Why) -> None:
+        """A person wants every list of names read."""
+        correlation_id = os.urandom(8).hex()
+        with self.database.write() as connection:
+            SqlInbox(connection, self.database.sql).add(
+                [wanted(agreement, which, why, correlation_id) for which in Listing]
+            )
 
     def close(self) -> None:
         self.wake_ups.close()

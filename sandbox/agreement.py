@@ -195,7 +195,7 @@ def priced(lines: list[NewLine], vat_rate: Decimal, sign: int, product: Callable
     items = []
     for place, new in enumerate(lines, 1):
         known = product(new.product) if new.product else None
-        price = new.unitNetPrice if new.unitNetPrice is not None else known["salesPrice"] if known else None
+        price = new.unitNetPrice if new.unitNetPrice is not None else known.get("salesPrice") if known else None
         if new.quantity is None and price is None:
             items.append(Line(place, place, new.description))
             continue
@@ -216,7 +216,11 @@ def priced(lines: list[NewLine], vat_rate: Decimal, sign: int, product: Callable
                 (net * rate / 100).quantize(Decimal("0.0001"), ROUND_HALF_UP),
                 net,
                 new.product,
-                new.unit if new.unit is not None else (known["unit"]["unitNumber"] if known else None),
+                new.unit
+                if new.unit is not None
+                else known["unit"]["unitNumber"]
+                if known and "unit" in known
+                else None,
             )
         )
     return GivenLines(items)

@@ -83,7 +83,7 @@ def _route_agreement(request: Request, world: World, life: Life, agreement: Agre
         case ("POST", "bulk"):
             fill(agreement, request.read_as(Bulk))
             return as_json(_summary(world, agreement))
-        case (_, "debtors" | "invoices" | "state", *_):
+        case (_, "debtors" | "invoices" | "reference" | "state", *_):
             return route_books(request, agreement, parts)
         case ("PUT", "webhooks", event_type):
             return _set_webhook(request, agreement, event_type)

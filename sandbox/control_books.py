@@ -12,7 +12,7 @@ from sandbox.control_shapes import ControlError, NewInvoice, Renumber
 from sandbox.customers import LIMITS
 from sandbox.http import Answer, Request, encode
 from sandbox.records import REFERENCES, Customer, Invoice
-from sandbox.reference import PRODUCTS
+from sandbox.reference import PRODUCTS, Listing
 from sandbox.seed import debtor_fields
 
 WRITABLE = frozenset((*LIMITS, *REFERENCES, "barred", "creditLimit", "eInvoicingDisabledByDefault"))
@@ -20,7 +20,7 @@ WRITABLE = frozenset((*LIMITS, *REFERENCES, "barred", "creditLimit", "eInvoicing
 
 def route_books(request: Request, agreement: Agreement, parts: list[str]) -> Answer:
     """
-    Answer a call below `/_control/agreements/{n}/debtors`, `/invoices` or `/state`.
+    Answer a call below `/_control/agreements/{n}/debtors`, `/invoices`, `/reference` or `/state`.
 
     Raises:
         ControlError: no such record, or its state does not allow it.
@@ -53,6 +53,16 @@ def route_books(request: Request, agreement: Agreement, parts: list[str]) -> Ans
             amount = request.json().get("amount") if request.body else None
             agreement.pay(invoice, None if amount is None else _hundredths(Decimal(str(amount))))
             return Answer(200, invoice.single(agreement.reference))
+        case ("PUT", "reference", path):
+            listing, fields = _listing(agreement, path), request.json()
+            if listing.key not in fields:
+                raise ControlError(400, f"a record of {path} needs its {listing.key}")
+            return Answer(200, listing.put(fields).body)
+        case ("DELETE", "reference", path, key):
+            listing = _listing(agreement, path)
+            if listing.items.pop(int(key) if key.isdecimal() and path != "products" else key, None) is None:
+                raise ControlError(404, f"no such record in {path}: {key}")
+            return Answer(204)
         case ("GET", "state"):
             return _state(agreement)
     raise ControlError(404, f"no such control call: {request.method} {request.path}")
@@ -160,6 +170,12 @@ def _debtor(agreement: Agreement, number: str) -> Customer:
     if customer is None:
         raise ControlError(404, f"no debtor {number}")
     return customer
+
+
+def _listing(agreement: Agreement, path: str) -> Listing:
+    if path not in agreement.reference.listings:
+        raise ControlError(404, f"no such list: {path}")
+    return agreement.reference.listings[path]
 
 
 def _invoice(agreement: Agreement, number: str) -> Invoice:

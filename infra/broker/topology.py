@@ -28,6 +28,7 @@ ROUTES: dict[Kind, Route] = {
     Kind.POLL: Route("polls", "changes.poll"),
     Kind.COMPANIES: Route("companies", "companies.refresh"),
     Kind.CONVERSIONS: Route("conversions", "conversions.advance"),
+    Kind.REFERENCE: Route("polls", "names.read"),
     Kind.UNUSABLE: Route("alerts", "hooks.explain"),
 }
 

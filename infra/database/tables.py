@@ -265,6 +265,35 @@ invoice_line = sa.Table(
     sqlite_with_rowid=False,
 )
 
+# What numbers are called. A row without a name is a number that a mirrored record carries and no reading has named.
+reference_name = sa.Table(
+    "reference_name",
+    metadata,
+    _agreement(primary_key=True),
+    sa.Column("list", sa.String(20), primary_key=True),  # domain.reference.Listing
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text),
+    sa.Column("gone_at", UtcDateTime()),  # not in e-conomic's list any more
+    sa.Column("changed_at", UtcDateTime(), nullable=False),
+)
+reference_list = sa.Table(
+    "reference_list",
+    metadata,
+    _agreement(primary_key=True),
+    sa.Column("list", sa.String(20), primary_key=True),
+    sa.Column("tried_at", UtcDateTime(), nullable=False),  # when the last reading began
+    sa.Column("read_at", UtcDateTime()),  # when the last whole one began
+    sa.Column("problem", sa.Text),  # why the last try did not bring the whole list
+)
+
+# The debtor groups an agreement synchronises; without any, all of them (`infra.database.scope`).
+scope_group = sa.Table(
+    "scope_group",
+    metadata,
+    _agreement(primary_key=True),
+    sa.Column("debtor_group", Big, primary_key=True, autoincrement=False),
+)
+
 # Where the last look for unannounced changes ended, and when the next one is due.
 poll = sa.Table(
     "poll",

@@ -17,6 +17,7 @@ from infra.database.failures import FailureRows
 from infra.database.inbox import SqlInbox
 from infra.database.mirror_debtors import DebtorRows
 from infra.database.mirror_invoices import InvoiceRows
+from infra.database.names import NameRows
 from infra.database.outbox import SqlOutbox
 from infra.database.polls import PollRows
 from infra.database.work import check_in, draw_stamp, release_in
@@ -34,6 +35,7 @@ class SqlUnitOfWork:
         self.failures = FailureRows(connection, sql, agreement)
         self.outbox = SqlOutbox(connection, sql, agreement=agreement)
         self.poll = PollRows(connection, sql, agreement)
+        self.names = NameRows(connection, sql, agreement)
         self._sql = sql
         self._lease = lease
 

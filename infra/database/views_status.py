@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from domain.hints import Kind
 from infra.database import tables
 from infra.database.dialect import UtcDateTime
 from infra.database.views_debtors import columns_of
@@ -99,8 +100,10 @@ def _outstanding(
 
 
 def trouble(connection: Connection, agreement: int) -> Trouble | None:
-    """What holds an agreement's work back longest, if anything does."""
-    query = sa.select(*columns_of(_work, Trouble)).where(_work.c.agreement == agreement, _work.c.reason.is_not(None))
+    """What holds an agreement's work back longest, if anything does; names that wait make no data old."""
+    query = sa.select(*columns_of(_work, Trouble)).where(
+        _work.c.agreement == agreement, _work.c.reason.is_not(None), _work.c.kind != Kind.REFERENCE.value
+    )
     row = connection.execute(query.order_by(_work.c.waiting_since).limit(1)).first()
     return Trouble._make(row) if row else None
 

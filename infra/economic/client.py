@@ -16,11 +16,13 @@ from domain.debtors import Debtor
 from domain.errors import Blocked, CredentialsMissing, CredentialsRefused, Rejected, ServiceGone, Unavailable
 from domain.invoices import Invoice, InvoiceWithLines, Line
 from domain.ports import AccountingApi, Identity, LinePage, ListedLines, Page
+from domain.reference import Listing, Name
 from infra.economic import queries
 from infra.economic.calls import Call, Calls, Grant
 from infra.economic.config import EconomicConfig
 from infra.economic.lines import LINE, read_rest_lines
 from infra.economic.mapping import DEBTOR, IDENTITY, INVOICE, UNPAID
+from infra.economic.names import NAMES, SORTED
 from infra.economic.pages import Shape, read_cursor_list, read_list, read_one
 from infra.economic.rates import Meter, NoMeter
 
@@ -34,6 +36,7 @@ class _Numbered(Protocol):
 
 
 N = TypeVar("N", bound=_Numbered)
+T = TypeVar("T")
 
 
 class EconomicClient:
@@ -161,6 +164,12 @@ class EconomicAgreement:
     def lines_page(self, cursor: str | None, *, after: int = 0) -> LinePage:
         return self._line_page(queries.lines_after(self._q2c, LINE.path, LINE.key, after, cursor), cursor)
 
+    def names(self, which: Listing, page: int) -> Page[Name]:
+        shape = NAMES[which]
+        return self._page(
+            queries.page(self._rest, shape.path, page, sort=shape.key if which in SORTED else None), shape
+        )
+
     def fits_one_call(self, numbers: Sequence[int]) -> int:
         empty = [queries.among(self._rest, shape.path, shape.key, ()) for shape in (DEBTOR, INVOICE)]
         return queries.fitting(numbers, [*empty, queries.lines_among(self._q2c, LINE.path, LINE.key, (), None)])
@@ -190,7 +199,7 @@ class EconomicAgreement:
             raise Unavailable(f"no number on a page of {shape.path} above {number} can be read")
         return page
 
-    def _page(self, url: str, shape: Shape[Any, N]) -> Page[N]:
+    def _page(self, url: str, shape: Shape[Any, T]) -> Page[T]:
         return read_list(self._get(url, bulk=True), shape)
 
     def _line_page(self, url: str, cursor: str | None) -> LinePage:

@@ -1,5 +1,5 @@
 """
-The addresses of lists: walked by key, or filtered by numbers.
+The addresses of lists: walked by key, filtered by numbers, or page by page.
 
 `$ : ,` may stand in a query as they are (RFC 3986 §3.4); brackets may not and are encoded (e-conomic.md §2.8).
 """
@@ -34,6 +34,12 @@ def walk(base: str, path: str, key: str, after: int, since: dt.date | None = Non
 def among(base: str, path: str, key: str, numbers: Iterable[int]) -> str:
     """The page of the records with these numbers."""
     return _sorted(base, path, key, _any_of(key, numbers))
+
+
+def page(base: str, path: str, number: int, *, sort: str | None) -> str:
+    """Page 0, 1, 2 … of a list whose keys may be texts, which nobody promises can be walked (e-conomic.md §2.7)."""
+    order = f"&sort={sort}" if sort else ""
+    return f"{base}/{path}?skippages={number}{order}&pagesize={PAGE_SIZE}"
 
 
 def lines_among(base: str, path: str, key: str, numbers: Iterable[int], cursor: str | None) -> str:

@@ -169,3 +169,17 @@ def test_what_no_webhook_told_is_found(form: Form) -> None:
     agreement.books.create(100, name="Nordvind Service A/S")
 
     becomes_equal(form.database, agreement.books, within_s=15)
+
+
+def test_a_new_products_name_appears(agreement: Agreement) -> None:
+    """An invoice with a product nobody has heard of brings its name in, without anybody asking."""
+    agreement.books("PUT", "reference/products", {"productNumber": "VP-9", "name": "Varmepumpe 9 kW"})
+    agreement.books.create(100, name="Nordvind Service A/S")
+    agreement.books.book(100, lines=[{"product": "VP-9", "quantity": 1, "unitNetPrice": 100}])
+
+    def names() -> dict[str, str]:
+        query = "SELECT key, name FROM reference_name WHERE agreement = :agreement AND list = 'products'"
+        return {row.key: row.name for row in agreement.rows(query)}
+
+    eventually(lambda: names().get("VP-9") == "Varmepumpe 9 kW")
+    assert agreement.failures() == []

@@ -12,6 +12,7 @@ from domain.debtors import Debtor
 from domain.errors import PermanentError
 from domain.invoices import Invoice
 from domain.ports import AccountingApi, Identity, Page
+from domain.reference import Listing, Name
 from tests.support.databases import AGREEMENT
 
 PATIENCE_S = 20.0
@@ -84,6 +85,9 @@ class HeldAccounting:
             return Page([], [], len(self.books), False)
         numbers = sorted(one for one in self.books if one > number)
         return Page(self.debtors(numbers).items, [], len(self.books), False)
+
+    def names(self, _which: Listing, _page: int) -> Page[Name]:
+        return Page([], [], 0, False)
 
     def fits_one_call(self, numbers: Sequence[int]) -> int:
         return min(len(numbers), 200)

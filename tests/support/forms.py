@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import sqlalchemy as sa
 
 from domain.poll import PollState
+from domain.reference import Listing
 from infra.database import schema
 from infra.database.engine import Database
 from infra.database.polls import PollRows
@@ -92,7 +94,11 @@ class Form:
     http: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=15, trust_env=False))
 
     def agreement(self, *, hooks: bool = True, polled: bool = False, **debtors: int) -> Agreement:
-        """A new agreement on both sides; with `hooks` e-conomic's webhooks come here; `polled` leaves the poller on."""
+        """
+        A new agreement on both sides; with `hooks` e-conomic's webhooks come here.
+
+        `polled` leaves on what Debitor does by itself: the poller, and the nightly reading of names.
+        """
         number = next(_agreements)
         books = self.sandbox.books(number)
         agreement = Agreement(self, books, add_agreement(self.database, number, grant=books.grant))
@@ -100,6 +106,14 @@ class Form:
         if not polled:
             with self.database.write() as connection:
                 PollRows(connection, self.database.sql, number).save(PollState(), every_s=86_400)
+                sql = self.database.sql
+                connection.execute(
+                    sa.text(
+                        "INSERT INTO reference_list (agreement, list, tried_at)"
+                        f" VALUES (:agreement, :list, {sql.after('ago')})"
+                    ),
+                    [{"agreement": number, "list": which.value, "ago": -120} for which in Listing],
+                )
         if debtors:
             books.fill(**debtors)
         if hooks:

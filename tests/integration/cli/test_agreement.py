@@ -189,6 +189,56 @@ def test_test_asks_for_the_token(debitor: Debitor, connected: Callable[..., None
     assert scalar(database, "SELECT grant_token FROM agreement") is None
 
 
+def test_reference(debitor: Debitor, connected: Callable[..., None], stand_in: StandIn) -> None:
+    """Lists of names are read on a person's word, twice if need be; a refused one is shown beside the others."""
+    connected()
+    assert debitor.json("agreement", "show", AGREEMENT)["names_read_at"] is None
+    stand_in.control("POST", "faults", {"path": "/employees", "status": 403})
+
+    lists = {each["list"]: each for each in debitor.json("agreement", "reference", AGREEMENT, "--read")}
+
+    assert (lists["payment_terms"]["names"], lists["payment_terms"]["problem"]) == (8, None)
+    assert "403" in lists["employees"]["problem"]
+    assert "employees are not read as a whole" in debitor("agreement", "show", AGREEMENT).stdout
+
+    stand_in.control("DELETE", "faults")
+    stand_in.books("PUT", "reference/units", {"unitNumber": 1, "name": "stykker"})
+    debitor("agreement", "reference", AGREEMENT, "--read")
+    shown = debitor.json("agreement", "show", AGREEMENT)
+    assert shown["names_read_at"].endswith("Z")
+    assert [each["problem"] for each in shown["lists"]] == [None] * 8
+
+
+def test_reference_with_deletions(
+    debitor: Debitor, connected: Callable[..., None], stand_in: StandIn, database: Database
+) -> None:
+    """An empty list removes nothing until a person allows it."""
+    connected()
+    debitor("agreement", "reference", AGREEMENT, "--read")
+    for number in range(1, 5):
+        stand_in.books("DELETE", f"reference/units/{number}")
+
+    def units(*options: str) -> int:
+        lists = debitor.json("agreement", "reference", AGREEMENT, *options)
+        return int(next(each["names"] for each in lists if each["list"] == "units"))
+
+    assert units("--read") == 4
+    assert scalar(database, "SELECT reason FROM failure WHERE state = 'open'") == "deletion_guard"
+    assert units("--allow-deletions") == 0
+    assert scalar(database, "SELECT count(*) FROM failure WHERE state = 'open'") == 0
+
+
+def test_reference_that_has_to_wait(debitor: Debitor, connected: Callable[..., None], stand_in: StandIn) -> None:
+    """While e-conomic refuses the token the command says so in one line, and shows what is stored."""
+    connected()
+    stand_in.books("DELETE", "grants")
+
+    result = debitor("agreement", "reference", AGREEMENT, "--read", status=1)
+
+    assert "refused the tokens" in result.stderr
+    assert "payment terms" in result.stdout
+
+
 def test_webhooks(debitor: Debitor, monkeypatch: pytest.MonkeyPatch) -> None:
     """The addresses carry the public URL; what they make e-conomic send is what the receiver reads."""
     monkeypatch.setenv("DEBITOR_PUBLIC_URL", "https://debitor.example/")

@@ -14,13 +14,16 @@ from consumers.processes import start_consumers
 from consumers.runs import advance, start_resync
 from consumers.scheduler import Scheduler
 from domain.debtors import Debtor
-from domain.errors import CredentialsRefused, PermanentError, RateLimited, Unavailable
+from domain.errors import CredentialsRefused, PermanentError, RateLimited, Rejected, Unavailable
 from domain.hints import Kind, NewHint, Source
+from domain.ports import Page
+from domain.reference import Listing, Name, Why, wanted
 from domain.resync import ResyncOptions
 from infra.bootstrap import Services, connect
 from infra.broker import topology
 from infra.database.engine import Database
 from infra.database.inbox import SqlInbox
+from infra.database.names import NameRows
 from tests.integration.consumers.conftest import settings_for
 from tests.support.accounting import HeldAccounting, OneClient
 from tests.support.brokers import waiting
@@ -323,3 +326,45 @@ def test_a_run_works_beside_events(services: Services) -> None:
 
     assert scalar(services.database, "SELECT count(*) FROM debtor") == 1
     assert scalar(services.database, "SELECT state FROM run") == "done"
+
+
+# -- names --------------------------------------------------------------------------------
+
+
+class Naming(HeldAccounting):
+    """Has one unit, and no right to see employees."""
+
+    def names(self, which: Listing, page: int) -> Page[Name]:
+        if which is Listing.EMPLOYEES:
+            raise Rejected("e-conomic refused the request (403)", status=403)
+        return Page([Name("1", "stk.")] if which is Listing.UNITS else [], [], int(which is Listing.UNITS), False)
+
+
+def test_the_scheduler_has_every_list_read(services: Services, running: Callable[[Services], None]) -> None:
+    """A connected agreement's lists are read without a word; one that is refused says so and holds up none."""
+    use(services, Naming())
+    running(services)
+
+    eventually(lambda: scalar(services.database, "SELECT count(*) FROM reference_list") == len(Listing))
+    assert scalar(services.database, "SELECT name FROM reference_name") == "stk."
+    problems = rows(services.database, "SELECT list, problem FROM reference_list WHERE problem IS NOT NULL")
+    assert [tuple(row) for row in problems] == [("employees", "e-conomic refused the request (403)")]
+    eventually(lambda: outstanding(services.database) == 0)
+    assert work_row(services.database, Kind.REFERENCE).reason is None
+    assert scalar(services.database, "SELECT count(*) FROM failure") == 0
+
+
+def test_a_list_read_a_moment_ago_is_postponed(services: Services) -> None:
+    """The work row says when the list may be read again; it is not looked at meanwhile."""
+    use(services, Naming())
+    for unit in ("7", "8"):
+        with services.database.write() as connection:
+            NameRows(connection, services.database.sql, AGREEMENT).meet({Listing.UNITS: {unit}})
+            SqlInbox(connection, services.database.sql).add([wanted(AGREEMENT, Listing.UNITS, Why.NUMBER)])
+        drain(services, AGREEMENT, Kind.REFERENCE)
+
+    row = work_row(services.database, Kind.REFERENCE)
+    assert (outstanding(services.database), row.lease_token, row.reason) == (1, None, None)
+    assert not services.work.is_due(AGREEMENT, Kind.REFERENCE)
+    wait = f"SELECT {services.database.sql.seconds_since('not_before')} FROM work WHERE kind = 'reference'"
+    assert -61 < scalar(services.database, wait) < -50

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
@@ -93,3 +94,21 @@ def test_two_may_migrate_at_once(bare_url: str) -> None:
             assert "debtor" in sa.inspect(connection).get_table_names()
     finally:
         database.close()
+
+
+def test_agreements_of_an_older_schema_get_the_work_of_a_newer_one(bare: Database) -> None:
+    """An agreement connected before a kind of work existed has a row for every kind after migrating."""
+    config = schema._config()
+    with bare.write() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+    do(bare, "INSERT INTO firm (id, name) VALUES (1, 'Havnens Revision')")
+    do(
+        bare,
+        "INSERT INTO agreement (number, firm_id, ask_every_time, hook_secret, created_at)"
+        f" VALUES (1442871, 1, false, 'x', {bare.sql.now})",
+    )
+
+    schema.migrate(bare)
+
+    assert scalar(bare, "SELECT count(*) FROM work WHERE agreement = 1442871 AND kind = 'reference'") == 1

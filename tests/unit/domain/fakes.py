@@ -32,6 +32,7 @@ from domain.ports import (
     Unreadable,
     Written,
 )
+from domain.reference import Keys, Listing, Name
 from domain.resync import ResyncState
 
 AGREEMENT = 1442871
@@ -75,6 +76,22 @@ class FailureRow(NamedTuple):
     open: bool = True
 
 
+class NameRow(NamedTuple):
+    """`name` None: a record carries the number, nobody has named it."""
+
+    name: str | None
+    gone: bool = False
+
+
+class ListRow(NamedTuple):
+    """`age` in seconds since a reading began, which tests set; `began` and `read` count readings and meetings."""
+
+    age: float
+    began: int
+    read: int = 0
+    problem: str | None = None
+
+
 @dataclass
 class Tables:
     """Everything stored; values are immutable, so a shallow copy is a snapshot."""
@@ -87,9 +104,12 @@ class Tables:
     inbox: dict[int, InboxRow] = field(default_factory=dict)
     failures: dict[tuple[str, str], FailureRow] = field(default_factory=dict)
     events: dict[int, NewEvent] = field(default_factory=dict)
+    names: dict[tuple[Listing, str], NameRow] = field(default_factory=dict)
+    met: dict[tuple[Listing, str], int] = field(default_factory=dict)  # when, in counts of `clock`
+    lists: dict[Listing, ListRow] = field(default_factory=dict)
     run: dict[str, Any] = field(default_factory=dict)
     work: dict[str, Any] = field(default_factory=lambda: {"lease": "mine", "drained": 0, "total": None})
-    counters: dict[str, int] = field(default_factory=lambda: {"debtor": 0, "inbox": 0, "grave": 0})
+    counters: dict[str, int] = field(default_factory=lambda: {"debtor": 0, "inbox": 0, "grave": 0, "clock": 0})
 
     def copy(self) -> Tables:
         return Tables(**{f.name: dict(getattr(self, f.name)) for f in fields(self)})
@@ -173,6 +193,10 @@ class Mirror:
     @property
     def poll(self) -> PollTable:
         return PollTable(self.tables)
+
+    @property
+    def names(self) -> NameTable:
+        return NameTable(self.tables)
 
     @property
     def failures(self) -> FailureTable:
@@ -469,6 +493,53 @@ class FailureTable:
                 self.tables.failures[key] = self.tables.failures[key]._replace(open=False)
 
 
+@dataclass
+class NameTable:
+    tables: Tables
+
+    def meet(self, carried: Keys) -> set[Listing]:
+        new = {(which, key) for which, keys in carried.items() for key in keys} - self.tables.names.keys()
+        self.tables.names.update(dict.fromkeys(new, NameRow(None)))
+        self.tables.met.update(dict.fromkeys(new, self.tables.next("clock")))
+        return {which for which, _ in new}
+
+    def ages(self) -> dict[Listing, float]:
+        return {which: row.age for which, row in self.tables.lists.items()}
+
+    def living(self, which: Listing) -> dict[str, str]:
+        return {
+            key: row.name
+            for (there, key), row in self.tables.names.items()
+            if there is which and row.name is not None and not row.gone
+        }
+
+    def write(self, which: Listing, names: Mapping[str, str]) -> int:
+        new = {(which, key): NameRow(name) for key, name in names.items()}
+        changed = sum(self.tables.names.get(place) != row for place, row in new.items())
+        self.tables.names.update(new)
+        return changed
+
+    def bury(self, which: Listing, keys: Collection[str]) -> None:
+        for key in keys:
+            self.tables.names[which, key] = self.tables.names[which, key]._replace(gone=True)
+
+    def unnamed(self) -> set[Listing]:
+        nobody = ListRow(0, 0)
+        return {
+            place[0]
+            for place, row in self.tables.names.items()
+            if row.name is None and self.tables.met[place] > self.tables.lists.get(place[0], nobody).read
+        }
+
+    def begin(self, which: Listing) -> None:
+        row = self.tables.lists.get(which, ListRow(0, 0))
+        self.tables.lists[which] = row._replace(age=0.0, began=self.tables.next("clock"))
+
+    def end(self, which: Listing, *, whole: bool, problem: str | None) -> None:
+        row = self.tables.lists[which]
+        self.tables.lists[which] = row._replace(read=row.began if whole else row.read, problem=problem)
+
+
 class Economic:
     """One agreement of e-conomic. `calls` names every call made; `page` and `room` shrink its pages and filters."""
 
@@ -486,6 +557,7 @@ class Economic:
         self.unreadable_lines: set[int] = set()  # invoices with a line that the bulk list cannot show
         self.refuses_lines = False
         self.bulk_reads: list[int] = []  # numbers of debtors and invoices read singly, as some of many
+        self.reference: dict[Listing, dict[str, str]] = {}
 
     def book(self, *invoices: InvoiceWithLines) -> None:
         self.booked.update({invoice.header.number: invoice for invoice in invoices})
@@ -573,6 +645,12 @@ class Economic:
             return []
         lines = [line for line in self.booked[number].lines if line.net is not None]
         return [line._replace(number=100 + line.number) for line in lines]
+
+    def names(self, which: Listing, page: int) -> Page[Name]:
+        self._called(f"{which} {page}")
+        everything = [Name(key, name) for key, name in sorted(self.reference.get(which, {}).items())]
+        end = (page + 1) * self.page
+        return Page(everything[page * self.page : end], [], len(everything), end < len(everything))
 
     def fits_one_call(self, numbers: Sequence[int]) -> int:
         return min(len(numbers), self.room)

@@ -156,6 +156,18 @@ def test_life_can_be_started_and_stopped(call: Caller) -> None:
     call.control("PUT", "life", {"per_second": 0})
 
 
+def test_lists_of_names_can_be_changed(call: Caller) -> None:
+    """A product is added, changed and deleted by its list's path; invoices may carry it though it has no unit."""
+    call.control("PUT", "reference/products", {"productNumber": "X1", "name": "Varmepumpe"})
+    call.control("POST", "debtors", {"number": 1})
+    booked = call.control("POST", "invoices", {"debtor": 1, "lines": [{"product": "X1", "quantity": 1}]})
+    assert booked["lines"][0]["product"]["productNumber"] == "X1"
+    assert call.control("PUT", "reference/units", {"unitNumber": 1, "name": "styk"})["name"] == "styk"
+    assert call("DELETE", f"/_control/agreements/{AGREEMENT}/reference/products/X1").status == 204
+    assert call("DELETE", f"/_control/agreements/{AGREEMENT}/reference/products/X1").status == 404
+    assert call("PUT", f"/_control/agreements/{AGREEMENT}/reference/units", {"name": "styk"}).status == 400
+
+
 def test_mistakes_are_answered_in_words(call: Caller) -> None:
     """An unknown field, agreement or call says so."""
     assert b"unknown field" in call("POST", "/_control/faults", {"pth": "/"}).body
