@@ -12,11 +12,13 @@ from console import chart, figures
 from console.language import gettext, today
 from console.ports import ConsoleServices
 from console.sign_in import reader
-from infra.database import views_debtors, views_invoices, views_status
+from domain.reference import DEBTOR, INVOICE, LINE, Listing, carried
+from infra.database import views_debtors, views_invoices, views_names, views_status
 from infra.database.views_debtors import Agreement
 
 MAX_ID = 2**63 - 1  # what the database can hold; anything above is no page of ours
 ID = f"int(max={MAX_ID})"
+GROUP = {"debtor_group": Listing.DEBTOR_GROUPS}
 
 
 def add_routes(pages: Blueprint, services: ConsoleServices) -> None:
@@ -47,11 +49,13 @@ def add_routes(pages: Blueprint, services: ConsoleServices) -> None:
             page = views_debtors.debtors(
                 connection, agreement, query, by_name=by_name, after=cursor, everything=everything
             )
+            names = views_names.names(connection, agreement, carried(page.rows, GROUP))
             trouble = views_status.trouble(connection, agreement)
         return render_template(
             "console/debtors.html",
             agreement=mine,
             page=page,
+            names=names,
             query=query,
             sort="name" if by_name else None,
             all="1" if everything else None,
@@ -71,12 +75,14 @@ def add_routes(pages: Blueprint, services: ConsoleServices) -> None:
             days = views_invoices.sales_by_day(connection, debtor_id, figures.first_day(day), day)
             unpaid = views_invoices.open_amounts(connection, debtor_id)
             invoices = views_invoices.invoices(connection, agreement, debtor_id, after=cursor)
+            names = views_names.names(connection, agreement, carried([found], DEBTOR))
             trouble = views_status.trouble(connection, agreement)
         sales = figures.sales(days, day)
         return render_template(
             "console/debtor.html",
             agreement=mine,
             debtor=found,
+            names=names,
             sales=sales,
             chart=chart.bars([month.net for month in sales.months]),
             owed=figures.owed(unpaid, day),
@@ -105,7 +111,11 @@ def add_routes(pages: Blueprint, services: ConsoleServices) -> None:
             mine = _mine(connection, agreement)
             found = views_invoices.invoice(connection, agreement, number) or abort(404)
             lines = views_invoices.lines(connection, agreement, number)
-        return render_template("console/invoice.html", agreement=mine, invoice=found, lines=lines, today=today())
+            numbers = {**carried([found], INVOICE), **carried(lines, LINE)}
+            names = views_names.names(connection, agreement, numbers)
+        return render_template(
+            "console/invoice.html", agreement=mine, invoice=found, lines=lines, names=names, today=today()
+        )
 
 
 def _mine(connection: Connection, number: int) -> Agreement:

@@ -55,47 +55,44 @@ def wanted(agreement: int, which: Listing, why: Why, cause: str = "") -> NewHint
     return NewHint(agreement, Kind.REFERENCE, source, cause, body=f"{which} {why}")
 
 
+Fields = Mapping[str, Listing]
+
+DEBTOR: Fields = {
+    "debtor_group": Listing.DEBTOR_GROUPS,
+    "payment_terms": Listing.PAYMENT_TERMS,
+    "vat_zone": Listing.VAT_ZONES,
+    "layout": Listing.LAYOUTS,
+    "sales_person": Listing.EMPLOYEES,
+    "currency": Listing.CURRENCIES,
+}
+INVOICE: Fields = {
+    "payment_terms": Listing.PAYMENT_TERMS,
+    "recipient_vat_zone": Listing.VAT_ZONES,
+    "layout": Listing.LAYOUTS,
+    "sales_person": Listing.EMPLOYEES,
+    "currency": Listing.CURRENCIES,
+}
+LINE: Fields = {"unit": Listing.UNITS, "product": Listing.PRODUCTS}
+"""Which fields of a record carry a number, and the list that names it."""
+
+
+def carried(records: Iterable[object], fields: Fields) -> Keys:
+    """The distinct numbers and codes that records carry in these fields; what is empty is none."""
+    rows = list(records)
+    return {
+        which: {str(value) for value in {getattr(row, field) for row in rows} if value is not None and value != ""}
+        for field, which in fields.items()
+    }
+
+
 def of_debtors(debtors: Iterable[Debtor | None]) -> Keys:
-    """The numbers that these debtors carry."""
-    found = _Keys()
-    for debtor in debtors:
-        if debtor is not None:
-            found.add(Listing.DEBTOR_GROUPS, debtor.debtor_group)
-            found.add(Listing.PAYMENT_TERMS, debtor.payment_terms)
-            found.add(Listing.VAT_ZONES, debtor.vat_zone)
-            found.add(Listing.LAYOUTS, debtor.layout)
-            found.add(Listing.EMPLOYEES, debtor.sales_person)
-            found.add(Listing.CURRENCIES, debtor.currency)
-    return found.texts()
+    """What these debtors carry."""
+    return carried([debtor for debtor in debtors if debtor is not None], DEBTOR)
 
 
 def of_invoices(invoices: Iterable[Invoice], lines: Iterable[Line] = ()) -> Keys:
-    """The numbers that these invoices and lines carry."""
-    found = _Keys()
-    for invoice in invoices:
-        found.add(Listing.PAYMENT_TERMS, invoice.payment_terms)
-        found.add(Listing.VAT_ZONES, invoice.recipient_vat_zone)
-        found.add(Listing.LAYOUTS, invoice.layout)
-        found.add(Listing.EMPLOYEES, invoice.sales_person)
-        found.add(Listing.CURRENCIES, invoice.currency)
-    for line in lines:
-        found.add(Listing.UNITS, line.unit)
-        found.add(Listing.PRODUCTS, line.product)
-    return found.texts()
-
-
-class _Keys:
-    """Distinct keys by list; numbers become text once each."""
-
-    def __init__(self) -> None:
-        self._found: dict[Listing, set[int | str]] = {which: set() for which in Listing}
-
-    def add(self, which: Listing, key: int | str | None) -> None:
-        if key is not None and key != "":
-            self._found[which].add(key)
-
-    def texts(self) -> Keys:
-        return {which: {str(key) for key in keys} for which, keys in self._found.items() if keys}
+    """What these invoices and lines carry."""
+    return {**carried(invoices, INVOICE), **carried(lines, LINE)}
 
 
 def ask_for_names(uow: UnitOfWork, agreement: int, carried: Keys, cause: str = "") -> None:

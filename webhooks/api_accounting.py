@@ -11,10 +11,12 @@ from flask.typing import ResponseReturnValue
 
 from domain.debtors import MAX_NUMBER
 from domain.hints import usable
+from domain.reference import DEBTOR, INVOICE, LINE, carried
 from infra.bootstrap import Services
 from infra.database import api_views
 from infra.database.api_views import InvoicePlace
 from infra.database.views_debtors import Agreement
+from infra.database.views_names import names
 from webhooks import api_shapes as shapes
 from webhooks.api_requests import (
     Problem,
@@ -48,7 +50,8 @@ def add_accounting(api: Blueprint, services: Services) -> None:
             rows = api_views.debtors(
                 connection, agreement, query=text("query") or "", after=number("cursor"), limit=limit + 1
             )
-        return page(rows, limit, lambda row: shapes.debtor(row, own.base_currency), lambda row: row.number)
+            found = names(connection, agreement, carried(rows, DEBTOR))
+        return page(rows, limit, lambda row: shapes.debtor(row, own.base_currency, found), lambda row: row.number)
 
     @api.get(f"{_AGREEMENT}/debtors/<int:wanted>")
     def debtor(agreement: int, wanted: int) -> ResponseReturnValue:
@@ -57,9 +60,10 @@ def add_accounting(api: Blueprint, services: Services) -> None:
         check_parameters(())
         with services.database.read() as connection:
             row = api_views.debtor(connection, agreement, wanted)
+            found = names(connection, agreement, carried([row] if row else [], DEBTOR))
         if row is None:
             raise Problem(404, f"agreement {agreement} has no debtor {wanted}")
-        return answer(shapes.debtor(row, own.base_currency))
+        return answer(shapes.debtor(row, own.base_currency, found))
 
     @api.get(f"{_AGREEMENT}/invoices")
     def invoices(agreement: int) -> ResponseReturnValue:
@@ -72,10 +76,11 @@ def add_accounting(api: Blueprint, services: Services) -> None:
                 rows = api_views.invoices(connection, agreement, after=number("cursor"), limit=limit + 1)
             else:
                 rows = api_views.debtor_invoices(connection, agreement, debtor, after=_place(), limit=limit + 1)
+            found = names(connection, agreement, carried(rows, INVOICE))
         return page(
             rows,
             limit,
-            lambda row: shapes.invoice(row, own.base_currency),
+            lambda row: shapes.invoice(row, own.base_currency, found),
             lambda row: row.number if debtor is None else f"{row.date.isoformat()}.{row.number}",
         )
 
@@ -87,9 +92,11 @@ def add_accounting(api: Blueprint, services: Services) -> None:
         with services.database.read() as connection:
             row = api_views.invoice(connection, agreement, wanted)
             lines = api_views.lines(connection, agreement, wanted)
+            numbers = {**carried([row] if row else [], INVOICE), **carried(lines, LINE)}
+            found = names(connection, agreement, numbers)
         if row is None:
             raise Problem(404, f"agreement {agreement} has no booked invoice {wanted}")
-        return answer(shapes.invoice(row, own.base_currency, lines))
+        return answer(shapes.invoice(row, own.base_currency, found, lines))
 
 
 def _place() -> InvoicePlace | None:

@@ -43,7 +43,8 @@ _DEBTOR = _object(
         **_fields("name cvr vat_number p_number ean address zip city country email phone mobile website", _TEXT),
         "barred": _YES,
         "currency": _TEXT,
-        **_fields("debtor_group payment_terms vat_zone layout", _WHOLE),
+        **_fields("debtor_group payment_terms vat_zone layout sales_person", _WHOLE),
+        **_fields("debtor_group_name payment_terms_name vat_zone_name layout_name sales_person_name", _TEXT),
         **_fields("credit_limit balance due_amount", _MONEY),
         "base_currency": {**_TEXT, "description": "of the three amounts"},
         **_fields("last_updated read_at", _TIME),
@@ -53,7 +54,7 @@ _DEBTOR = _object(
 _LINE = _object(
     {
         **_fields("number position", _NUMBER),
-        **_fields("product description", _TEXT),
+        **_fields("product product_name description unit_name", _TEXT),
         "quantity": _EXACT,
         "unit": _WHOLE,
         "unit_price": _MONEY,
@@ -70,9 +71,12 @@ _INVOICE = _object(
         "exchange_rate": {**_EXACT, "description": "base currency for 100 units of currency"},
         "base_currency": _TEXT,
         **_fields("net_base gross_base open_base", _MONEY),
-        "order_number": _WHOLE,
+        **_fields("payment_terms layout sales_person order_number", _WHOLE),
+        **_fields("payment_terms_name layout_name sales_person_name", _TEXT),
         **_fields("other_reference heading", _TEXT),
-        "recipient": _object(_fields("name address zip city country ean cvr", _TEXT)),
+        "recipient": _object(
+            {**_fields("name address zip city country ean cvr vat_zone_name", _TEXT), "vat_zone": _WHOLE}
+        ),
         "lines_state": {"enum": ["pending", "verified", "complete", "different", "unverified"]},
         "lines": {"type": "array", "items": _ref("Line"), "description": "of a single invoice only"},
     }

@@ -8,12 +8,17 @@ import datetime as dt
 from collections.abc import Iterable
 from decimal import Decimal
 
+from domain.reference import DEBTOR, LINE, Fields, Listing
 from infra.database.api_views import Debtor, Invoice, Line
 from infra.database.dialect import time_text
 from infra.database.failure_list import Failure
 from infra.database.runs import Run
+from infra.database.views_names import Names
 
 Json = dict[str, object]
+
+DEBTOR_NAMES: Fields = {field: which for field, which in DEBTOR.items() if field != "currency"}
+INVOICE_NAMES: Fields = {"layout": Listing.LAYOUTS, "sales_person": Listing.EMPLOYEES}
 
 
 def money(amount: Decimal | None) -> str | None:
@@ -43,10 +48,16 @@ def day(date: dt.date | None) -> str | None:
     return None if date is None else date.isoformat()
 
 
-def debtor(row: Debtor, base_currency: str | None) -> Json:
+def named(row: Debtor | Invoice | Line, fields: Fields, names: Names) -> Json:
+    """`layout_name` beside `layout`, and so on; null where nobody has a name."""
+    return {f"{field}_name": names.of(which, getattr(row, field)) for field, which in fields.items()}
+
+
+def debtor(row: Debtor, base_currency: str | None, names: Names) -> Json:
     """A debtor; the amounts are in `base_currency`, `currency` is the one it is invoiced in."""
     return {
         **row._asdict(),
+        **named(row, DEBTOR_NAMES, names),
         "credit_limit": money(row.credit_limit),
         "balance": money(row.balance),
         "due_amount": money(row.due_amount),
@@ -57,7 +68,7 @@ def debtor(row: Debtor, base_currency: str | None) -> Json:
     }
 
 
-def invoice(row: Invoice, base_currency: str | None, lines: Iterable[Line] | None = None) -> Json:
+def invoice(row: Invoice, base_currency: str | None, names: Names, lines: Iterable[Line] | None = None) -> Json:
     """An invoice; `lines` only where one invoice is asked for."""
     shown: Json = {
         "number": row.number,
@@ -74,6 +85,11 @@ def invoice(row: Invoice, base_currency: str | None, lines: Iterable[Line] | Non
         "net_base": money(row.net_base),
         "gross_base": money(row.gross_base),
         "open_base": money(row.remainder_base),
+        "payment_terms": row.payment_terms,
+        "layout": row.layout,
+        "sales_person": row.sales_person,
+        **named(row, INVOICE_NAMES, names),
+        "payment_terms_name": row.payment_terms_name or names.of(Listing.PAYMENT_TERMS, row.payment_terms),
         "order_number": row.order_number,
         "other_reference": row.other_reference,
         "heading": row.heading,
@@ -85,15 +101,17 @@ def invoice(row: Invoice, base_currency: str | None, lines: Iterable[Line] | Non
             "country": row.recipient_country,
             "ean": row.recipient_ean,
             "cvr": row.recipient_cvr,
+            "vat_zone": row.recipient_vat_zone,
+            "vat_zone_name": names.of(Listing.VAT_ZONES, row.recipient_vat_zone),
         },
         "lines_state": row.lines_state,
     }
     if lines is not None:
-        shown["lines"] = [line(each) for each in lines]
+        shown["lines"] = [line(each, names) for each in lines]
     return shown
 
 
-def line(row: Line) -> Json:
+def line(row: Line, names: Names) -> Json:
     """One line; the amounts are in the invoice's currency."""
     return {
         "number": row.number,
@@ -102,6 +120,7 @@ def line(row: Line) -> Json:
         "description": row.description,
         "quantity": quantity(row.quantity),
         "unit": row.unit,
+        **named(row, LINE, names),
         "unit_price": money(row.unit_price),
         "discount_pct": quantity(row.discount_pct),
         "vat_rate": quantity(row.vat_rate),

@@ -52,6 +52,7 @@ class Debtor(NamedTuple):
     payment_terms: int | None
     vat_zone: int | None
     layout: int | None
+    sales_person: int | None
     credit_limit: Decimal | None
     balance: Decimal | None
     due_amount: Decimal | None
@@ -76,6 +77,11 @@ class Invoice(NamedTuple):
     net_base: Decimal | None
     gross_base: Decimal | None
     remainder_base: Decimal | None
+    payment_terms: int | None
+    payment_terms_name: str | None  # as the invoice itself has it
+    layout: int | None
+    sales_person: int | None
+    recipient_vat_zone: int | None
     order_number: int | None
     other_reference: str | None
     heading: str | None

@@ -46,6 +46,7 @@ class DebtorRow(NamedTuple):
     country: str | None
     cvr: str | None
     email: str | None
+    debtor_group: int | None
     balance: Decimal | None
     barred: bool
     gone_at: dt.datetime | None
@@ -69,6 +70,8 @@ class DebtorDetail(NamedTuple):
     debtor_group: int | None
     payment_terms: int | None
     vat_zone: int | None
+    layout: int | None
+    sales_person: int | None
     address: str | None
     zip: str | None
     city: str | None

@@ -87,7 +87,11 @@ class InvoiceDetail(NamedTuple):
     exchange_rate: Decimal | None
     debtor_number: int
     debtor_id: int | None
+    payment_terms: int | None
     payment_terms_name: str | None
+    recipient_vat_zone: int | None
+    layout: int | None
+    sales_person: int | None
     order_number: int | None
     recipient_name: str | None
     recipient_address: str | None

@@ -64,7 +64,7 @@ def all_read_at(states: Collection[ListState]) -> dt.datetime | None:
 
 
 class Names:
-    """Names by list and number; `Names.of` takes numbers and codes alike."""
+    """Names by list and number, or code."""
 
     def __init__(self, found: Mapping[tuple[str, str], str]) -> None:
         self._found = found
@@ -73,10 +73,16 @@ class Names:
         """What a number is called; None when nobody knows, or there is no number."""
         return self._found.get((which, str(key))) or None
 
+    def shown(self, which: str, key: object) -> object:
+        """What people read: the name, or else the number itself."""
+        return self.of(which, key) or key
+
 
 def names(connection: Connection, agreement: int, carried: Keys) -> Names:
     """The names of these numbers, also of those that e-conomic's list no longer holds."""
-    wanted = [sa.and_(_name.c.list == which.value, _name.c.key.in_(sorted(keys))) for which, keys in carried.items()]
+    wanted = [
+        sa.and_(_name.c.list == which.value, _name.c.key.in_(sorted(keys))) for which, keys in carried.items() if keys
+    ]
     if not wanted:
         return Names({})
     rows = connection.execute(

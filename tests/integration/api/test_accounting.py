@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from decimal import Decimal
 
-from tests.integration.api.conftest import AGREEMENT, Caller
+from tests.integration.api.conftest import AGREEMENT, STRANGERS, Caller
 from tests.integration.console.world import World
 
 DEBTORS = f"/agreements/{AGREEMENT}/debtors"
@@ -24,12 +24,15 @@ def test_debtor_in_full(api: Caller, world: World) -> None:
         country="Danmark",
         currency="EUR",
         debtor_group=1,
+        vat_zone=1,
         balance=Decimal("4388512.5"),
         due_amount=Decimal("0.125"),
         credit_limit=Decimal("-10"),
         last_updated=MOMENT,
     )
     world.read(AGREEMENT, 4711, MOMENT + dt.timedelta(milliseconds=250))
+    world.name(AGREEMENT, "debtor_groups", 1, "Indenlandske debitorer")
+    world.name(STRANGERS, "vat_zones", 1, "Domestic")
 
     assert api.get(f"{DEBTORS}/4711") == {
         "number": 4711,
@@ -49,9 +52,15 @@ def test_debtor_in_full(api: Caller, world: World) -> None:
         "barred": False,
         "currency": "EUR",
         "debtor_group": 1,
+        "debtor_group_name": "Indenlandske debitorer",
         "payment_terms": None,
-        "vat_zone": None,
+        "payment_terms_name": None,
+        "vat_zone": 1,
+        "vat_zone_name": None,
         "layout": None,
+        "layout_name": None,
+        "sales_person": None,
+        "sales_person_name": None,
         "credit_limit": "-10.00",
         "balance": "4388512.50",
         "due_amount": "0.125",
@@ -122,7 +131,20 @@ def test_invoice_in_full(api: Caller, world: World) -> None:
         gross_base=Decimal("1865.38"),
         remainder_base=Decimal("1865.38"),
         recipient_name="Nordvind Service A/S",
+        recipient_vat_zone=2,
+        payment_terms=2,
+        layout=19,
+        sales_person=7,
     )
+    for which, key, name in (
+        ("vat_zones", 2, "EU"),
+        ("payment_terms", 2, "Netto 14 dage"),
+        ("layouts", 19, "Dansk std."),
+        ("employees", 7, None),
+        ("units", 1, "stk."),
+        ("products", "SRV-1", "Eftersyn af anlæg"),
+    ):
+        world.name(AGREEMENT, which, key, name)
     world.line(AGREEMENT, 20417, 1, position=2, description="Vedr. anlæg 4, maj")
     world.line(
         AGREEMENT,
@@ -157,6 +179,12 @@ def test_invoice_in_full(api: Caller, world: World) -> None:
         "net_base": "1492.30",
         "gross_base": "1865.38",
         "open_base": "1865.38",
+        "payment_terms": 2,
+        "payment_terms_name": "Netto 14 dage",
+        "layout": 19,
+        "layout_name": "Dansk std.",
+        "sales_person": 7,
+        "sales_person_name": None,
         "order_number": None,
         "other_reference": None,
         "heading": None,
@@ -168,6 +196,8 @@ def test_invoice_in_full(api: Caller, world: World) -> None:
             "country": None,
             "ean": None,
             "cvr": None,
+            "vat_zone": 2,
+            "vat_zone_name": "EU",
         },
         "lines_state": "verified",
     }
@@ -176,9 +206,11 @@ def test_invoice_in_full(api: Caller, world: World) -> None:
             "number": 2,
             "position": 1,
             "product": "SRV-1",
+            "product_name": "Eftersyn af anlæg",
             "description": "Serviceeftersyn",
             "quantity": "2",
             "unit": 1,
+            "unit_name": "stk.",
             "unit_price": "100.00",
             "discount_pct": "0",
             "vat_rate": "25",
@@ -188,9 +220,11 @@ def test_invoice_in_full(api: Caller, world: World) -> None:
             "number": 1,
             "position": 2,
             "product": None,
+            "product_name": None,
             "description": "Vedr. anlæg 4, maj",
             "quantity": None,
             "unit": None,
+            "unit_name": None,
             "unit_price": None,
             "discount_pct": None,
             "vat_rate": None,

@@ -13,6 +13,7 @@ from flask import Flask
 
 from console.language import today
 from domain.errors import NotStored
+from domain.reference import Listing
 from infra.database import tables
 from infra.database.engine import DatabaseAway
 from infra.database.tables import work
@@ -147,6 +148,46 @@ def test_invoice_shows_its_lines(mette: Browser, world: World) -> None:
     assert "2 100.00 10 % 180.00" in words
     assert "Tak for handlen" in words
     assert "Nordvind Service A/S" in words
+
+
+def test_numbers_are_called_by_name(mette: Browser, world: World) -> None:
+    """Group, terms, zone, layout, employee, product and unit are shown by name; a number without one as it is."""
+    for which, key, name in (
+        ("debtor_groups", 3, "Offentlige"),
+        ("payment_terms", 2, "Netto 14 dage"),
+        ("vat_zones", 1, "Domestic"),
+        ("layouts", 19, "Dansk std."),
+        ("employees", 4, "Ane Lykke"),
+        ("units", 2, "timer"),
+        ("products", "SRV-2", "Montørtimer"),
+    ):
+        world.name(A, which, key, name)
+    numbers = {"payment_terms": 2, "layout": 19, "sales_person": 4}
+    debtor = world.debtor(A, 4711, debtor_group=3, vat_zone=9, **numbers)
+    world.invoice(A, 1, debtor, recipient_vat_zone=1, **numbers)
+    world.line(A, 1, 1, product="SRV-2", description="Opsætning", quantity=Decimal(3), unit=2, net=Decimal(100))
+
+    assert "Offentlige" in page(mette, f"/agreements/{A}/debtors")
+    words = page(mette, f"/agreements/{A}/debtors/{debtor}")
+    assert "Debtor group Offentlige" in words
+    assert "Payment terms Netto 14 dage VAT zone 9 Layout Dansk std. Sales person Ane Lykke" in words
+    words = page(mette, f"/agreements/{A}/invoices/1")
+    assert "SRV-2 Montørtimer Opsætning" in words
+    assert "3 timer" in words
+    assert "Payment terms Netto 14 dage VAT zone Domestic Layout Dansk std. Sales person Ane Lykke" in words
+
+
+def test_lists_of_names_on_the_status_page(mette: Browser, world: World) -> None:
+    """The status page says when the names were read, and which list e-conomic refuses."""
+    assert "Names read not all yet" in page(mette, "/status")
+    for which in Listing:
+        problem = "Access denied: the app lacks a role" if which is Listing.EMPLOYEES else None
+        world.insert(tables.reference_list, agreement=A, list=which.value, tried_at=NOW, read_at=NOW, problem=problem)
+    words = page(mette, "/status")
+
+    assert "Names read not all yet" not in words
+    assert "Employees: the names could not all be read." in words
+    assert "the app lacks a role" in words
 
 
 @pytest.mark.parametrize(

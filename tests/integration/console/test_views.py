@@ -295,7 +295,7 @@ def test_work_says_what_waits(world: World, firm: int) -> None:
     with world.database.read() as connection:
         states = {row.kind: row for row in views_status.work_states(connection, [A])}
 
-    assert sorted(states) == ["debtors", "invoices", "payments", "unusable"]
+    assert sorted(states) == ["debtors", "invoices", "payments", "reference", "unusable"]
     debtors = states["debtors"]
     assert debtors.outstanding == 2
     assert debtors.oldest_at is not None
@@ -360,11 +360,15 @@ def test_failures_runs_and_calls(world: World, firm: int) -> None:
 
 
 def test_trouble_is_the_oldest_reason(world: World, firm: int) -> None:
-    """A page says why its data may be old, as long as something waits."""
+    """A page says why its data may be old, as long as something waits; a list of names that waits makes none old."""
     with world.database.read() as connection:
         assert views_status.trouble(connection, A) is None
     with world.database.write() as connection:
-        for kind, reason, hours in (("invoices", "rate_limited", 1), ("debtors", "credentials_refused", 5)):
+        for kind, reason, hours in (
+            ("invoices", "rate_limited", 1),
+            ("debtors", "credentials_refused", 5),
+            ("reference", "unavailable", 9),
+        ):
             mine = (work.c.agreement == A) & (work.c.kind == kind)
             since = NOW - dt.timedelta(hours=hours)
             connection.execute(work.update().where(mine).values(reason=reason, waiting_since=since))

@@ -62,7 +62,7 @@ class World:
     def agreement(self, number: int, firm: int, **values: Any) -> int:
         row = {"name": f"Aftale {number}", "base_currency": "DKK", "ask_every_time": False, "hook_secret": "x"}
         self.insert(tables.agreement, number=number, firm_id=firm, created_at=NOW, **(row | values))
-        for kind in ("debtors", "invoices", "payments", "unusable"):
+        for kind in ("debtors", "invoices", "payments", "reference", "unusable"):
             self.insert(tables.work, agreement=number, kind=kind, attempts=0)
         return number
 
@@ -89,6 +89,9 @@ class World:
     def line(self, agreement: int, invoice: int, number: int, **values: Any) -> None:
         row = {"position": number} | values
         self.insert(tables.invoice_line, agreement=agreement, invoice=invoice, number=number, **row)
+
+    def name(self, agreement: int, which: str, key: object, name: str | None) -> None:
+        self.insert(tables.reference_name, agreement=agreement, list=which, key=str(key), name=name, changed_at=NOW)
 
     def failure(self, agreement: int, subject: str, **values: Any) -> None:
         row = {"subject_kind": "debtor", "reason": "rejected", "message": "Refused", "advice": "Mend it"}
