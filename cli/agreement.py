@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import click
 
+from cli.groups import groups
 from cli.output import (
     AGREEMENT,
     JSON,
@@ -25,7 +26,7 @@ from domain.errors import PermanentError, WrongAgreement
 from domain.invoices import Line, in_order, unique_lines
 from domain.ports import AccountingApi, Identity
 from infra.bootstrap import Services
-from infra.database import views_names, views_status
+from infra.database import scope, views_names, views_status
 from infra.database.agreements import Agreement
 from infra.database.users import ensure_firm
 
@@ -81,6 +82,7 @@ def agreement() -> None:
     """Connect e-conomic agreements, test them, print their webhook addresses."""
 
 
+agreement.add_command(groups)
 agreement.add_command(reference)
 
 
@@ -137,13 +139,14 @@ def show(number: int, as_json: bool) -> None:
         with services.database.read() as connection:
             work = views_status.work_states(connection, [number])
             lists = views_names.list_states(connection, [number])
-    facts = _facts(found) | {"names_read_at": views_names.all_read_at(lists)}
+            chosen = scope.chosen_groups(connection, number)
+    facts = _facts(found) | {"debtor_groups": chosen or "all", "names_read_at": views_names.all_read_at(lists)}
     waiting = [state for state in work if state.reason is not None]
     if as_json:
         waits = [{"kind": w.kind, "reason": w.reason, "message": w.message, "until": w.not_before} for w in waiting]
         print_json({**facts, "lists": [shape(each) for each in lists], "waits": waits})
         return
-    print_facts([(name.replace("_", " "), value) for name, value in facts.items()])
+    print_facts([(name.replace("_", " "), _joined(value)) for name, value in facts.items()])
     for each in lists:
         if each.problem is not None:
             click.echo(f"{label(each)} are not read as a whole: {each.problem}")

@@ -13,12 +13,11 @@ from console.language import gettext, today
 from console.ports import ConsoleServices
 from console.sign_in import reader
 from domain.reference import DEBTOR, INVOICE, LINE, Listing, carried
-from infra.database import views_debtors, views_invoices, views_names, views_status
+from infra.database import scope, views_debtors, views_invoices, views_names, views_status
 from infra.database.views_debtors import Agreement
 
 MAX_ID = 2**63 - 1  # what the database can hold; anything above is no page of ours
 ID = f"int(max={MAX_ID})"
-GROUP = {"debtor_group": Listing.DEBTOR_GROUPS}
 
 
 def add_routes(pages: Blueprint, services: ConsoleServices) -> None:
@@ -43,19 +42,24 @@ def add_routes(pages: Blueprint, services: ConsoleServices) -> None:
         query = request.args.get("query", "").strip()[:200]
         by_name = request.args.get("sort") == "name"
         everything = request.args.get("all") == "1"
+        scoped = {"in": True, "out": False}.get(request.args.get("scope", ""))
         cursor = _cursor()
         with database.read() as connection:
             mine = _mine(connection, agreement)
             page = views_debtors.debtors(
-                connection, agreement, query, by_name=by_name, after=cursor, everything=everything
+                connection, agreement, query, by_name=by_name, after=cursor, everything=everything, in_scope=scoped
             )
-            names = views_names.names(connection, agreement, carried(page.rows, GROUP))
+            groups = scope.chosen_groups(connection, agreement)
+            shown = {str(number) for number in (*groups, *(row.debtor_group for row in page.rows))}
+            names = views_names.names(connection, agreement, {Listing.DEBTOR_GROUPS: shown})
             trouble = views_status.trouble(connection, agreement)
         return render_template(
             "console/debtors.html",
             agreement=mine,
             page=page,
             names=names,
+            groups=groups,
+            scope=None if scoped is None else "in" if scoped else "out",
             query=query,
             sort="name" if by_name else None,
             all="1" if everything else None,

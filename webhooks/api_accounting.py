@@ -28,6 +28,7 @@ from webhooks.api_requests import (
     page,
     page_size,
     text,
+    yes_or_no,
 )
 
 SCOPE = "accounting:read"
@@ -44,11 +45,16 @@ def add_accounting(api: Blueprint, services: Services) -> None:
     def debtors(agreement: int) -> ResponseReturnValue:
         """Debtors by number; deleted ones say when they went."""
         own = asked(agreement)
-        check_parameters({"query", "cursor", "limit"})
+        check_parameters({"query", "in_scope", "cursor", "limit"})
         limit = page_size()
         with services.database.read() as connection:
             rows = api_views.debtors(
-                connection, agreement, query=text("query") or "", after=number("cursor"), limit=limit + 1
+                connection,
+                agreement,
+                query=text("query") or "",
+                in_scope=yes_or_no("in_scope"),
+                after=number("cursor"),
+                limit=limit + 1,
             )
             found = names(connection, agreement, carried(rows, DEBTOR))
         return page(rows, limit, lambda row: shapes.debtor(row, own.base_currency, found), lambda row: row.number)

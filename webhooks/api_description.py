@@ -42,6 +42,7 @@ _DEBTOR = _object(
         "number": _NUMBER,
         **_fields("name cvr vat_number p_number ean address zip city country email phone mobile website", _TEXT),
         "barred": _YES,
+        "in_scope": {**_YES, "description": "its debtor group is one of those synchronised"},
         "currency": _TEXT,
         **_fields("debtor_group payment_terms vat_zone layout sales_person", _WHOLE),
         **_fields("debtor_group_name payment_terms_name vat_zone_name layout_name sales_person_name", _TEXT),

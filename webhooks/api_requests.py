@@ -131,6 +131,14 @@ def number(name: str, *, most: int = MAX_ID) -> int | None:
     return int(value)
 
 
+def yes_or_no(name: str) -> bool | None:
+    """A parameter that is `true` or `false`; None when absent. Raises Problem 400."""
+    value = text(name)
+    if value not in (None, "true", "false"):
+        raise Problem(400, f"{name} must be true or false", field=name)
+    return None if value is None else value == "true"
+
+
 def page_size() -> int:
     """How many items a page holds at most. Raises Problem 400."""
     return number("limit", most=MAX_LIMIT) or LIMIT

@@ -14,11 +14,11 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from domain.resync import ResyncOptions, ResyncState
-from infra.database import tables
+from infra.database import scope, tables
 from infra.database.engine import Database
 from infra.database.runs import UNFINISHED, Run
 from infra.database.views_debtors import _matches as matches
-from infra.database.views_debtors import columns_of, terms
+from infra.database.views_debtors import columns_of, debtor_columns, terms
 
 _agreement, _debtor, _invoice, _line, _run = (
     tables.agreement,
@@ -47,6 +47,7 @@ class Debtor(NamedTuple):
     mobile: str | None
     website: str | None
     barred: bool
+    in_scope: bool
     currency: str | None
     debtor_group: int | None
     payment_terms: int | None
@@ -118,12 +119,25 @@ class InvoicePlace(NamedTuple):
 
 
 def debtors(
-    connection: Connection, agreement: int, *, query: str = "", after: int | None = None, limit: int
+    connection: Connection,
+    agreement: int,
+    *,
+    query: str = "",
+    in_scope: bool | None = None,
+    after: int | None = None,
+    limit: int,
 ) -> list[Debtor]:
-    """One debtor per number, sorted by number: the living one, or else the one deleted last."""
+    """
+    One debtor per number, sorted by number: the living one, or else the one deleted last.
+
+    Args:
+        in_scope: only debtors of groups that are synchronised, or only the others; None = both.
+    """
     page = _debtors(agreement).where(_shown()).order_by(_debtor.c.number).limit(limit)
     for term in terms(query):
         page = page.where(matches(connection, term))
+    if in_scope is not None:
+        page = page.where(scope.in_scope() if in_scope else sa.not_(scope.in_scope()))
     if after is not None:
         page = page.where(_debtor.c.number > after)
     return [Debtor._make(row) for row in connection.execute(page)]
@@ -143,7 +157,7 @@ def _debtors(agreement: int) -> sa.Select[tuple[object, ...]]:
         reading.c.number == _debtor.c.number,
     )
     return (
-        sa.select(*columns_of(_debtor, Debtor), reading.c.read_at)
+        sa.select(*debtor_columns(Debtor), reading.c.read_at)
         .select_from(_debtor.outerjoin(reading, same))
         .where(_debtor.c.agreement == agreement)
     )

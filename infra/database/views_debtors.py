@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from domain.hints import usable
-from infra.database import tables
+from infra.database import scope, tables
 
 PAGE = 50
 MAX_TERMS = 5  # words of a search that count; more only cost time
@@ -49,6 +49,7 @@ class DebtorRow(NamedTuple):
     debtor_group: int | None
     balance: Decimal | None
     barred: bool
+    in_scope: bool  # of a debtor group that is synchronised
     gone_at: dt.datetime | None
 
 
@@ -85,6 +86,7 @@ class DebtorDetail(NamedTuple):
     mobile: str | None
     website: str | None
     barred: bool
+    in_scope: bool
     credit_limit: Decimal | None
     balance: Decimal | None
     due_amount: Decimal | None
@@ -117,6 +119,7 @@ def debtors(
     by_name: bool = False,
     after: int | None = None,
     everything: bool = False,
+    in_scope: bool | None = None,
 ) -> DebtorPage:
     """
     A page of debtors, deleted ones included, sorted by number or name.
@@ -126,12 +129,15 @@ def debtors(
 
     Args:
         after: the cursor of the page before.
+        in_scope: only debtors that are synchronised, or only the others; None = both.
     """
     here = sa.and_(_debtor.c.agreement == agreement, _debtor.c.absorbed_by.is_(None))
+    if in_scope is not None:
+        here = sa.and_(here, scope.in_scope() if in_scope else sa.not_(scope.in_scope()))
     if after is None and not everything and (exact := _exactly(connection, here, query)):
         return DebtorPage(exact, exact=True)
     order = (sa.func.lower(_debtor.c.name), _debtor.c.id) if by_name else (_debtor.c.number, _debtor.c.id)
-    page = sa.select(*columns_of(_debtor, DebtorRow)).where(here).order_by(*order).limit(PAGE + 1)
+    page = sa.select(*debtor_columns(DebtorRow)).where(here).order_by(*order).limit(PAGE + 1)
     for term in terms(query):
         page = page.where(_matches(connection, term))
     last: Sequence[Any] | None = ("", 0) if by_name else (0, 0)
@@ -147,7 +153,7 @@ def debtors(
 
 def _exactly(connection: Connection, here: sa.ColumnElement[bool], query: str) -> list[DebtorRow]:
     """The debtors whose number, or else whose CVR number, is the query; living ones first. Index look-ups only."""
-    found = sa.select(*columns_of(_debtor, DebtorRow)).order_by(_debtor.c.gone_at.is_not(None), _debtor.c.id.desc())
+    found = sa.select(*debtor_columns(DebtorRow)).order_by(_debtor.c.gone_at.is_not(None), _debtor.c.id.desc())
     number, cvr = usable(query), cvr_number(query)
     conditions = [] if number is None else [_debtor.c.number == number]
     conditions += [] if cvr is None else [_debtor.c.cvr.in_([cvr, f"DK{cvr}"])]
@@ -174,7 +180,7 @@ def debtor(connection: Connection, agreement: int, debtor_id: int) -> DebtorDeta
     """One debtor with the time its number was read last; `absorbed_by` names the row it became one with."""
     reading = tables.reading
     query = (
-        sa.select(*columns_of(_debtor, DebtorDetail), reading.c.read_at)
+        sa.select(*debtor_columns(DebtorDetail), reading.c.read_at)
         .select_from(
             _debtor.outerjoin(
                 reading,
@@ -194,6 +200,12 @@ def debtor(connection: Connection, agreement: int, debtor_id: int) -> DebtorDeta
 def columns_of(table: sa.Table, row: type[NamedTuple]) -> list[sa.Column[Any]]:
     """The columns of a table that a tuple has fields for, in the tuple's order."""
     return [table.c[name] for name in row._fields if name in table.c]
+
+
+def debtor_columns(row: type[NamedTuple]) -> list[sa.ColumnElement[Any]]:
+    """The columns of the debtor table that a tuple has fields for, and whether the debtor is in scope."""
+    wanted = [name for name in row._fields if name in _debtor.c or name == "in_scope"]
+    return [scope.in_scope() if name == "in_scope" else _debtor.c[name] for name in wanted]
 
 
 def _matches(connection: Connection, term: str) -> sa.ColumnElement[bool]:

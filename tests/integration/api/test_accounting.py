@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from decimal import Decimal
 
+from infra.database import tables
 from tests.integration.api.conftest import AGREEMENT, STRANGERS, Caller
 from tests.integration.console.world import World
 
@@ -50,6 +51,7 @@ def test_debtor_in_full(api: Caller, world: World) -> None:
         "mobile": None,
         "website": None,
         "barred": False,
+        "in_scope": True,
         "currency": "EUR",
         "debtor_group": 1,
         "debtor_group_name": "Indenlandske debitorer",
@@ -111,6 +113,18 @@ def test_debtor_search(api: Caller, world: World) -> None:
     assert [each["number"] for each in api.get(f"{DEBTORS}?query=ærø+vejle")["items"]] == [2]
     assert [each["number"] for each in api.get(f"{DEBTORS}?query=0%25")["items"]] == [3]
     assert [each["number"] for each in api.get(f"{DEBTORS}?query=31313139")["items"]] == [3]
+
+
+def test_debtors_in_scope(api: Caller, world: World) -> None:
+    """Debtors say whether their group is synchronised; a list may hold only those, or only the others."""
+    for number in (1, 2):
+        world.debtor(AGREEMENT, number, debtor_group=number)
+    world.insert(tables.scope_group, agreement=AGREEMENT, debtor_group=2)
+
+    assert [(each["number"], each["in_scope"]) for each in api.get(DEBTORS)["items"]] == [(1, False), (2, True)]
+    assert [each["number"] for each in api.get(f"{DEBTORS}?in_scope=true")["items"]] == [2]
+    assert [each["number"] for each in api.get(f"{DEBTORS}?in_scope=false")["items"]] == [1]
+    assert api.get(f"{DEBTORS}?in_scope=maybe", 400)["field"] == "in_scope"
 
 
 def test_invoice_in_full(api: Caller, world: World) -> None:

@@ -239,6 +239,26 @@ def test_reference_that_has_to_wait(debitor: Debitor, connected: Callable[..., N
     assert "payment terms" in result.stdout
 
 
+def test_groups(debitor: Debitor, connected: Callable[..., None], stand_in: StandIn) -> None:
+    """Groups are chosen by number once they are known, and all of them again; no call is made for it."""
+    connected()
+    assert "reference" in debitor("agreement", "groups", AGREEMENT, "--only", 2, status=1).stderr
+    debitor("agreement", "reference", AGREEMENT, "--read")
+    stand_in.control("DELETE", "calls")
+
+    chosen = debitor.json("agreement", "groups", AGREEMENT, "--only", 1, "--only", 3)
+    assert [group["synchronised"] for group in chosen] == [True, False, True, False]
+    assert debitor.json("agreement", "show", AGREEMENT)["debtor_groups"] == [1, 3]
+    assert "1, 3" in debitor("agreement", "show", AGREEMENT).stdout
+    assert "no debtor group 9;" in debitor("agreement", "groups", AGREEMENT, "--only", 9, status=1).stderr
+    assert debitor.json("agreement", "show", AGREEMENT)["debtor_groups"] == [1, 3]
+    debitor("agreement", "groups", AGREEMENT, "--all", "--only", 1, status=2)
+
+    assert "Offentlige" in debitor("agreement", "groups", AGREEMENT, "--all").stdout
+    assert debitor.json("agreement", "show", AGREEMENT)["debtor_groups"] == "all"
+    assert stand_in.control("GET", "calls")["calls"] == []
+
+
 def test_webhooks(debitor: Debitor, monkeypatch: pytest.MonkeyPatch) -> None:
     """The addresses carry the public URL; what they make e-conomic send is what the receiver reads."""
     monkeypatch.setenv("DEBITOR_PUBLIC_URL", "https://debitor.example/")

@@ -177,6 +177,25 @@ def test_numbers_are_called_by_name(mette: Browser, world: World) -> None:
     assert "Payment terms Netto 14 dage VAT zone Domestic Layout Dansk std. Sales person Ane Lykke" in words
 
 
+def test_debtors_out_of_scope_are_marked(mette: Browser, world: World) -> None:
+    """Where groups are chosen the list says which, marks the others' debtors and can show either."""
+    inside = world.debtor(A, 1, "Inde ApS", debtor_group=1)
+    outside = world.debtor(A, 2, "Ude ApS", debtor_group=2)
+    assert "scope" not in page(mette, f"/agreements/{A}/debtors")
+    world.name(A, "debtor_groups", 1, "Indland")
+    world.insert(tables.scope_group, agreement=A, debtor_group=1)
+
+    words = page(mette, f"/agreements/{A}/debtors")
+    assert "Synchronised: Indland. All debtors · In scope · Out of scope" in words
+    assert "Ude ApS out of scope" in words
+    assert "Inde ApS out of scope" not in words
+    assert "Ude ApS" not in page(mette, f"/agreements/{A}/debtors?scope=in")
+    assert "Inde ApS" not in page(mette, f"/agreements/{A}/debtors?scope=out")
+    assert 'name="scope" value="out"' in mette.get(f"/agreements/{A}/debtors?scope=out").get_data(as_text=True)
+    assert "out of scope" in page(mette, f"/agreements/{A}/debtors/{outside}")
+    assert "out of scope" not in page(mette, f"/agreements/{A}/debtors/{inside}")
+
+
 def test_lists_of_names_on_the_status_page(mette: Browser, world: World) -> None:
     """The status page says when the names were read, and which list e-conomic refuses."""
     assert "Names read not all yet" in page(mette, "/status")
