@@ -150,6 +150,17 @@ def test_a_resync_asks_for_names(mirror: Mirror, economic: Economic) -> None:
         )
 
 
+def test_lines_a_resync_reads_singly_ask_for_names(mirror: Mirror, economic: Economic) -> None:
+    """What the bulk list did not bring asks when it is read singly."""
+    economic.book(an_invoice(10))
+    economic.missing_lines = {10}
+    resync = Resync(mirror, economic, ResyncOptions(debtors=False), ResyncState(Phase.INVOICES))
+    while resync.step():
+        pass
+
+    assert "products number" in asked(mirror)
+
+
 def test_events_for_one_list_are_one_reading(mirror: Mirror, economic: Economic) -> None:
     """However many events ask for a list, it is read once, and all of them are handled."""
     ask(mirror, UNITS, UNITS, GROUPS, UNITS)
