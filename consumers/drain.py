@@ -10,6 +10,7 @@ from typing import Protocol
 
 import structlog
 
+from domain.company_events import take_company_events
 from domain.errors import LeaseLost, TransientError, Unavailable, WrongAgreement
 from domain.hints import Hint, Kind
 from domain.poll import look_for_changes
@@ -29,6 +30,7 @@ SLICE_S = 2.0
 """So long one agreement keeps a thread before others get their turn (design.md §2)."""
 
 MOST_HINTS = 200_000
+MOST_EVENTS = 2_000  # their bodies, 64 KiB at most each, are in memory
 
 
 class Refresh(Protocol):
@@ -44,6 +46,14 @@ REFRESH: dict[Kind, Refresh] = {
     Kind.POLL: look_for_changes,
     Kind.REFERENCE: read_names,
 }
+
+
+class Take(Protocol):
+    def __call__(self, work: WorkPort, hints: Sequence[Hint], *, more_time: Callable[[], bool]) -> Refreshed: ...
+
+
+TAKE: dict[Kind, Take] = {Kind.COMPANIES: take_company_events}
+"""Events that carry what they say: nothing is asked of e-conomic, so neither its budget nor its trouble delays them."""
 
 
 def drain(services: Services, agreement: int, kind: Kind) -> None:
@@ -83,22 +93,28 @@ def drain(services: Services, agreement: int, kind: Kind) -> None:
 
 
 def _work(services: Services, lease: Lease) -> str:
-    seconds = postpone_s(services.work.arrivals(lease))
+    seconds = 0.0 if lease.kind in TAKE else postpone_s(services.work.arrivals(lease))
     if seconds > 0:
         services.work.postpone(lease, seconds)
         return "paced"
     work = LeasedWork(services.database, lease)
     started = time.monotonic()
     with work.transaction() as uow:
-        hints = uow.inbox.outstanding(lease.agreement, lease.kind, MOST_HINTS)
+        hints = uow.inbox.outstanding(lease.agreement, lease.kind, MOST_EVENTS if lease.kind in TAKE else MOST_HINTS)
         if lease.kind is Kind.UNUSABLE:
             turn_into_failures(uow, hints)
             uow.release()
             return "drained"
-    if lease.kind not in REFRESH:
+
+    def more_time() -> bool:
+        return time.monotonic() - started < SLICE_S
+
+    if lease.kind in TAKE:
+        done = TAKE[lease.kind](work, hints, more_time=more_time)
+    elif lease.kind in REFRESH:
+        done = REFRESH[lease.kind](work, services.economic(lease.agreement), hints, more_time=more_time)
+    else:
         raise Unavailable(f"this version of Debitor does not act on {lease.kind.value} yet: they are kept, and wait")
-    api = services.economic(lease.agreement)
-    done = REFRESH[lease.kind](work, api, hints, more_time=lambda: time.monotonic() - started < SLICE_S)
     if done.again_in_s:
         services.work.postpone(lease, done.again_in_s)
     elif not done.finished:
@@ -115,7 +131,8 @@ def _work(services: Services, lease: Lease) -> str:
         correlation_ids=[hint.correlation_id for hint in hints[:5]],
         **records,
     )
-    if lease.kind is not Kind.DEBTORS and (done.outcomes["created"] or done.outcomes["updated"]):
+    asks_for_debtors = lease.kind in REFRESH and lease.kind is not Kind.DEBTORS
+    if asks_for_debtors and (done.outcomes["created"] or done.outcomes["updated"]):
         services.wake_ups.note(lease.agreement, Kind.DEBTORS)
     if done.outcomes["asked"]:
         services.wake_ups.note(lease.agreement, Kind.INVOICES)

@@ -16,6 +16,7 @@ from domain.events import Outbox
 from domain.hints import Hint, Kind, NewHint
 from domain.invoices import Invoice, InvoiceWithLines, Line, LinesState
 from domain.reference import Keys, Listing, Name
+from domain.take_companies import CompanyStore
 
 if TYPE_CHECKING:
     from domain.poll import PollState
@@ -354,6 +355,8 @@ class UnitOfWork(Protocol):
     def poll(self) -> PollStore: ...
     @property
     def names(self) -> NameStore: ...
+    @property
+    def companies(self) -> CompanyStore: ...
 
     def release(self) -> None:
         """Give the lease back in this very commit: the work is drained."""

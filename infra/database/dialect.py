@@ -125,3 +125,13 @@ class Sql:
         """A set of numbers as a parameter, sorted: rows are locked in one order everywhere."""
         ordered = sorted(values)
         return ordered if self.postgresql else json.dumps(ordered)
+
+    def among_texts(self, column: str, name: str) -> str:
+        """Whether a column holds one of the texts bound as `texts(…)` to `:name`."""
+        if self.postgresql:
+            return f"{column} = ANY(CAST(:{name} AS text[]))"
+        return f"{column} IN (SELECT value FROM json_each(:{name}))"
+
+    def texts(self, values: Collection[str]) -> Any:
+        """A set of texts as a parameter."""
+        return list(values) if self.postgresql else json.dumps(list(values))

@@ -29,7 +29,8 @@ _READ_AGAIN = {"debtor": Kind.DEBTORS, "invoice": Kind.INVOICES}
 _INSTEAD = {
     "hook": "it would say the same again: correct its body in e-conomic (debitor agreement webhooks {agreement}"
     " --print shows it), then dismiss this",
-    "crm event": "it would say the same again: have the CRM send types that Debitor knows, then dismiss this",
+    "crm event": "it would say the same again: have the CRM send it right, then dismiss this",
+    "company": "merge or delete the company in the CRM as well, or dismiss this",
     "deletions": "look whether these debtors are deleted in e-conomic; if so: debitor resync {agreement}"
     " --allow-deletions",
     "renumbering": "compare the two debtors in e-conomic; when it is right as it stands, dismiss this",

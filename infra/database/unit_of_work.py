@@ -6,11 +6,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from domain.work import Lease
+from infra.database.companies import CompanyRows
 from infra.database.dialect import Sql
 from infra.database.engine import Database
 from infra.database.failures import FailureRows
@@ -38,6 +40,14 @@ class SqlUnitOfWork:
         self.names = NameRows(connection, sql, agreement)
         self._sql = sql
         self._lease = lease
+
+    @cached_property
+    def companies(self) -> CompanyRows:
+        """Those of the agreement's firm."""
+        firm = self.connection.execute(
+            sa.text("SELECT firm_id FROM agreement WHERE number = :agreement"), {"agreement": self.agreement}
+        ).scalar_one()
+        return CompanyRows(self.connection, self._sql, int(firm))
 
     def release(self) -> None:
         if self._lease is not None:
