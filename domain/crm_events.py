@@ -35,7 +35,7 @@ _TEXTS = [
     "description",
 ]
 
-_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 KINDS = {
     "company.upserted": Kind.COMPANIES,
@@ -124,7 +124,7 @@ def _no_constant(name: str) -> object:
 def _storable(value: object, path: str) -> None:
     """No database takes a zero byte or half a surrogate pair."""
     if isinstance(value, str):
-        if _UNSTORABLE.search(value):
+        if UNSTORABLE.search(value):
             raise Misshapen(path or "body", "holds a character that cannot be stored")
     elif isinstance(value, dict):
         for name, inner in value.items():

@@ -80,6 +80,10 @@ class Entry(NamedTuple):
     cause: str | None = None
 
 
+CRM = 0
+"""Stands for the CRM where a debtor's id would stand."""
+
+
 @dataclass(slots=True)
 class CompanyChanges:
     """What a batch does; companies as they are in the end, by id."""
@@ -89,7 +93,8 @@ class CompanyChanges:
     changed: dict[int, str | None] = field(default_factory=dict)  # those whose content is new → correlation id
     history: list[Entry] = field(default_factory=list)
     refused: dict[tuple[int, str], tuple[str, Refusal]] = field(default_factory=dict)  # company, field → theirs, why
-    agreed: set[tuple[int, str]] = field(default_factory=set)  # company, field: no difference to the CRM any more
+    agreed: set[tuple[int, str]] = field(default_factory=set)  # company, field: no difference any more
+    speaker: int = CRM  # whose words these are: the CRM's or a debtor's, by its id
 
 
 class CompanyStore(Protocol):
@@ -161,9 +166,9 @@ def _told(changes: CompanyChanges) -> Iterator[NewEvent]:
 
 
 def company_event(kind: EventType, company: StoredCompany, *, changed: Sequence[str] = ()) -> NewEvent:
-    """A company as it is now; `changed` names the fields that are new. `id` is the CRM's, `number` our own."""
+    """A company as it is now; `changed` names the fields that are new. `id` is the CRM's."""
     data: dict[str, object] = {
-        "company": {"id": company.crm_id, "number": company.id, **company.fields._asdict()},
+        "company": {"id": company.crm_id, "debitor_id": company.id, **company.fields._asdict()},
     }
     if changed:
         data["changed"] = list(changed)

@@ -12,6 +12,7 @@ from werkzeug.exceptions import HTTPException
 from domain.errors import TransientError
 from infra.bootstrap import Services
 from webhooks.api_accounting import add_accounting
+from webhooks.api_companies import add_companies
 from webhooks.api_description import DESCRIPTION
 from webhooks.api_operations import add_operations
 from webhooks.api_requests import MAX_ID, Problem, answer, problem
@@ -37,6 +38,7 @@ def make_api(services: Services) -> Blueprint:
             raise _nothing_here()
 
     add_accounting(api, services)
+    add_companies(api, services)
     add_operations(api, services)
 
     @api.get("/openapi.json")

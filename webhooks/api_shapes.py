@@ -10,6 +10,7 @@ from decimal import Decimal
 
 from domain.reference import DEBTOR, LINE, Fields, Listing
 from infra.database.api_views import Debtor, Invoice, Line
+from infra.database.company_views import Company
 from infra.database.dialect import time_text
 from infra.database.failure_list import Failure
 from infra.database.runs import Run
@@ -164,4 +165,18 @@ def run(row: Run) -> Json:
         "created_at": time(row.created_at),
         "started_at": time(row.started_at),
         "finished_at": time(row.finished_at),
+    }
+
+
+def company(row: Company) -> Json:
+    """A company; `id` is the CRM's."""
+    return {
+        "id": row.crm_id,
+        "debitor_id": row.id,
+        **row.fields._asdict(),
+        "debtors": [each._asdict() for each in row.debtors],
+        "differences": [{**each._asdict(), "since": time(each.since)} for each in row.differences],
+        "created_at": time(row.created_at),
+        "changed_at": time(row.changed_at),
+        "deleted_at": time(row.deleted_at),
     }

@@ -23,9 +23,6 @@ from infra.database.dialect import Sql
 from infra.database.tables import agreement
 from infra.database.tables_companies import company, company_difference, debtor_link
 
-CRM = 0
-"""Stands for the CRM where a debtor's id would stand."""
-
 _STATE = ("crm_id", "crm_stamp", "crm_apart", "changed_by", "merged_into")
 _CONTENT = (*CompanyFields._fields, *_STATE)
 _INSERT = ("id", "firm_id", *_CONTENT, "normal", "correlation_id", "created_at", "changed_at", "deleted_at")
@@ -222,15 +219,20 @@ class CompanyRows:
             companies = {row_id for row_id, _ in changes.agreed}
             shown = self._connection.execute(
                 sa.select(company_difference.c.company_id, company_difference.c.field).where(
-                    company_difference.c.debtor_id == CRM,
+                    company_difference.c.debtor_id == changes.speaker,
                     sa.text(self._sql.among("company_difference.company_id", "ids")),
                 ),
                 {"ids": self._sql.numbers(companies)},
             )
-            if over := [{"id": row_id, "field": name} for row_id, name in shown if (row_id, name) in changes.agreed]:
+            if over := [
+                {"id": row_id, "speaker": changes.speaker, "field": name}
+                for row_id, name in shown
+                if (row_id, name) in changes.agreed
+            ]:
                 self._connection.execute(
                     sa.text(
-                        "DELETE FROM company_difference WHERE company_id = :id AND debtor_id = 0 AND field = :field"
+                        "DELETE FROM company_difference"
+                        " WHERE company_id = :id AND debtor_id = :speaker AND field = :field"
                     ),
                     over,
                 )
@@ -238,12 +240,12 @@ class CompanyRows:
             self._connection.execute(
                 sa.text(
                     "INSERT INTO company_difference (company_id, debtor_id, field, theirs, why, since)"
-                    f" VALUES (:id, 0, :field, :theirs, :why, {self._sql.now})"
+                    f" VALUES (:id, :speaker, :field, :theirs, :why, {self._sql.now})"
                     " ON CONFLICT (company_id, debtor_id, field) DO UPDATE SET theirs = excluded.theirs,"
                     " why = excluded.why"
                 ),
                 [
-                    {"id": row_id, "field": name, "theirs": theirs, "why": why.value}
+                    {"id": row_id, "speaker": changes.speaker, "field": name, "theirs": theirs, "why": why.value}
                     for (row_id, name), (theirs, why) in sorted(changes.refused.items())
                 ],
             )

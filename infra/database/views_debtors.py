@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -220,6 +220,11 @@ def _matches(connection: Connection, term: str) -> sa.ColumnElement[bool]:
         columns += [_debtor.c.cvr, _debtor.c.zip]
     if term.isdigit():
         columns.append(sa.cast(_debtor.c.number, sa.Text))
+    return contained(connection, term, columns)
+
+
+def contained(connection: Connection, term: str, columns: Iterable[sa.ColumnElement[Any]]) -> sa.ColumnElement[bool]:
+    """Whether one of these columns holds a word of lower case, upper or lower case alike."""
     contains = _contains_lowered if connection.dialect.name == "postgresql" else _contains_in_sqlite
     return sa.or_(*(contains(column, term) for column in columns))
 
