@@ -27,8 +27,9 @@ from consumers.runs import work_on
 from domain.resync import ResyncOptions, ResyncState
 from infra.bootstrap import Services
 from infra.database.api_views import begin_resync, resume_resync
+from infra.database.comparisons import UNFINISHED
 from infra.database.engine import DatabaseAway
-from infra.database.runs import UNFINISHED, Run
+from infra.database.runs import Run
 
 POLL_S = 0.5
 """How often the row of a run is looked at that another process works on, or that waits."""

@@ -11,6 +11,7 @@ from typing import Protocol
 import structlog
 
 from domain.company_events import take_company_events
+from domain.comparison import fold, waited_too_long
 from domain.errors import LeaseLost, TransientError, Unavailable, WrongAgreement
 from domain.hints import Hint, Kind
 from domain.poll import look_for_changes
@@ -101,6 +102,7 @@ def _work(services: Services, lease: Lease) -> str:
     started = time.monotonic()
     with work.transaction() as uow:
         hints = uow.inbox.outstanding(lease.agreement, lease.kind, MOST_EVENTS if lease.kind in TAKE else MOST_HINTS)
+        old = lease.kind is Kind.DEBTORS and waited_too_long(uow, hints)
         if lease.kind is Kind.UNUSABLE:
             turn_into_failures(uow, hints)
             uow.release()
@@ -112,7 +114,11 @@ def _work(services: Services, lease: Lease) -> str:
     if lease.kind in TAKE:
         done = TAKE[lease.kind](work, hints, more_time=more_time)
     elif lease.kind in REFRESH:
-        done = REFRESH[lease.kind](work, services.economic(lease.agreement), hints, more_time=more_time)
+        api = services.economic(lease.agreement)
+        if old:
+            with work.transaction() as uow:
+                hints = fold(uow, hints)
+        done = REFRESH[lease.kind](work, api, hints, more_time=more_time)
     else:
         raise Unavailable(f"this version of Debitor does not act on {lease.kind.value} yet: they are kept, and wait")
     if done.again_in_s:

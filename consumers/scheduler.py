@@ -5,6 +5,7 @@ a second and no more.
 
 from __future__ import annotations
 
+import datetime as dt
 import threading
 import time
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from domain.hints import Kind, NewHint
 from infra.bootstrap import Services
 from infra.broker.brokers import WakeUpPublisher
 from infra.broker.intake_queue import IntakeDrain
+from infra.database.comparisons import queue_due
 from infra.database.engine import DatabaseAway
 from infra.database.holders import free_the_dead
 from infra.database.inbox import SqlInbox
@@ -31,6 +33,7 @@ TICK_S = 1.0
 POLL_TICK_S = 5.0
 PAYMENTS_EVERY_S = 3600.0
 NAMES_TICK_S = 60.0
+COMPARE_EVERY_S = 600.0
 CLEAN_EVERY_S = 600.0
 STATISTICS_EVERY_S = 30.0
 QUIET_LOG_S = 30.0
@@ -52,6 +55,7 @@ class Scheduler:
         while not stop.is_set():
             started = time.monotonic()
             self._try("poll", self.poll)
+            self._try("compare", self.compare)
             self._try("sweep", self.sweep)
             if not self._services.settings.embedded:
                 self._try("intake", self.drain_intake)
@@ -83,6 +87,12 @@ class Scheduler:
             for agreement in ask_nightly(self._services.database):
                 self._services.wake_ups.note(agreement, Kind.REFERENCE)
         self._started = True
+
+    def compare(self) -> None:
+        """Once a day the debtors are compared in full: deletions and re-numberings show in no list of changes."""
+        if self._jobs.claim("compare", COMPARE_EVERY_S):
+            for agreement in queue_due(self._services.database, now=dt.datetime.now(dt.UTC)):
+                log.info("comparison.queued", agreement=agreement)
 
     def _ask(self, kind: Kind, *, due_only: bool = False) -> None:
         for agreement in ask(self._services.database, kind, due_only=due_only):

@@ -120,7 +120,7 @@ def _invoices(
             break
     state.invoices_after = after
     with work.transaction() as uow:
-        if uow.poll.comparing():  # a resync is about to fill the gap, or is in the middle of it
+        if uow.comparisons.unfinished():  # a resync is about to fill the gap, or is in the middle of it
             return
         short = 0 if total is None else max(0, total - uow.invoices.count())
     if short > state.invoices_short:

@@ -20,6 +20,7 @@ from domain.take_companies import CompanyStore
 
 if TYPE_CHECKING:
     from domain.poll import PollState
+    from domain.resync import ResyncOptions
 
 T = TypeVar("T")
 
@@ -261,6 +262,10 @@ class InboxStore(Protocol):
         """The oldest unhandled events, at most `limit`, sorted by id."""
         ...
 
+    def age(self, hint_id: int) -> dt.timedelta:
+        """How long ago this event came in, by the database's clock."""
+        ...
+
     def handled(self, ids: Collection[int]) -> None:
         """Mark exactly these events, never a range."""
         ...
@@ -292,10 +297,6 @@ class PollStore(Protocol):
     """Where the last look for changes ended, inside one transaction."""
 
     def load(self) -> PollState: ...
-
-    def comparing(self) -> bool:
-        """Whether a resync of the agreement has not ended."""
-        ...
 
     def save(self, state: PollState, *, every_s: int) -> None:
         """A good look ended now; the next one is due in `every_s` seconds."""
@@ -338,6 +339,18 @@ class NameStore(Protocol):
         ...
 
 
+class ComparisonStore(Protocol):
+    """Full comparisons (resyncs) of one agreement, inside one transaction."""
+
+    def unfinished(self) -> bool:
+        """Whether one has not ended."""
+        ...
+
+    def begin(self, options: ResyncOptions) -> int:
+        """Queue one."""
+        ...
+
+
 class UnitOfWork(Protocol):
     """One transaction: everything in it is committed together on leaving, or not at all."""
 
@@ -357,6 +370,8 @@ class UnitOfWork(Protocol):
     def names(self) -> NameStore: ...
     @property
     def companies(self) -> CompanyStore: ...
+    @property
+    def comparisons(self) -> ComparisonStore: ...
 
     def release(self) -> None:
         """Give the lease back in this very commit: the work is drained."""

@@ -61,13 +61,14 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ResyncOptions:
-    """What was asked for; `since` limits invoices to those dated from then on."""
+    """What was asked for; `since` limits invoices to those dated from then on; `by_itself`: nobody asked."""
 
     debtors: bool = True
     invoices: bool = True
     since: dt.date | None = None
     dry_run: bool = False
     allow_deletions: bool = False
+    by_itself: bool = False
 
     def as_json(self) -> dict[str, Any]:
         return {**asdict(self), "since": self.since.isoformat() if self.since else None}

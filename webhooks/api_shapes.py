@@ -150,13 +150,13 @@ def failure(row: Failure) -> Json:
 
 
 def run(row: Run) -> Json:
-    """A run; `read` of `total` records of the phase it is in, `total` null while unknown."""
+    """A run, with the options a person has; `read` of `total` records of the phase it is in, `total` null = unknown."""
     return {
         "id": row.id,
         "type": row.type,
         "agreement": row.agreement,
         "state": row.state,
-        "options": row.options,
+        "options": {name: value for name, value in row.options.items() if name != "by_itself"},
         "phase": row.progress.get("phase"),
         "read": row.progress.get("read", 0),
         "total": row.progress.get("total"),

@@ -13,10 +13,11 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from domain.resync import ResyncOptions, ResyncState
+from domain.resync import ResyncOptions
 from infra.database import scope, tables
+from infra.database.comparisons import RESYNC, UNFINISHED, ComparisonRows
 from infra.database.engine import Database
-from infra.database.runs import UNFINISHED, Run
+from infra.database.runs import Run
 from infra.database.views_debtors import _matches as matches
 from infra.database.views_debtors import columns_of, debtor_columns, terms
 
@@ -265,26 +266,16 @@ class Begun(NamedTuple):
 
 
 def begin_resync(database: Database, agreement: int, options: ResyncOptions) -> Begun:
-    """Queue a resync of a connected agreement, or go on with its unfinished one: two at once only cost calls twice."""
+    """
+    Queue a resync of a connected agreement, or go on with its unfinished one: two at once only cost calls twice.
+
+    The daily comparison that runs by itself does less than a person asks for: it is left alone.
+    """
     with database.write() as connection:
         connection.execute(sa.select(_agreement.c.number).where(_agreement.c.number == agreement).with_for_update())
-        if (unfinished := _go_on(connection, agreement)) is not None:
+        if (unfinished := _go_on(connection, agreement, asked_for=True)) is not None:
             return Begun(unfinished, fresh=False)
-        created = connection.execute(
-            sa.insert(_run)
-            .values(
-                agreement=agreement,
-                type="resync",
-                state="queued",
-                options=options.as_json(),
-                progress=ResyncState(options.first_phase()).as_json(),
-                counts={},
-                attempts=0,
-                created_at=sa.text(database.sql.now),
-            )
-            .returning(_run.c.id)
-        )
-        return Begun(int(created.scalar_one()), fresh=True)
+        return Begun(ComparisonRows(connection, database.sql, agreement).begin(options), fresh=True)
 
 
 def resume_resync(database: Database, agreement: int) -> int | None:
@@ -293,11 +284,15 @@ def resume_resync(database: Database, agreement: int) -> int | None:
         return _go_on(connection, agreement)
 
 
-def _go_on(connection: Connection, agreement: int) -> int | None:
-    unfinished = (
-        sa.select(sa.func.max(_run.c.id))
-        .where(_run.c.agreement == agreement, _run.c.type == "resync", _run.c.state.in_(UNFINISHED))
-        .scalar_subquery()
+def _go_on(connection: Connection, agreement: int, *, asked_for: bool = False) -> int | None:
+    """The newest unfinished resync, due now; `asked_for`: none that began by itself."""
+    unfinished = connection.execute(
+        sa.select(_run.c.id, _run.c.options)
+        .where(_run.c.agreement == agreement, _run.c.type == RESYNC, _run.c.state.in_(UNFINISHED))
+        .order_by(_run.c.id.desc())
     )
-    due = sa.update(_run).where(_run.c.id == unfinished).values(not_before=None, attempts=0).returning(_run.c.id)
-    return connection.execute(due).scalar()
+    for run_id, options in unfinished:
+        if not (asked_for and ResyncOptions.from_json(options).by_itself):
+            connection.execute(sa.update(_run).where(_run.c.id == run_id).values(not_before=None, attempts=0))
+            return int(run_id)
+    return None

@@ -40,6 +40,12 @@ class SqlInbox:
         )
         return [Hint(*row) for row in rows]
 
+    def age(self, hint_id: int) -> dt.timedelta:
+        seconds = self._connection.execute(
+            sa.text(f"SELECT {self._sql.seconds_since('received_at')} FROM inbox WHERE id = :id"), {"id": hint_id}
+        ).scalar_one()
+        return dt.timedelta(seconds=float(seconds))
+
     def handled(self, ids: Collection[int]) -> None:
         """Mark exactly these events: a later one may have a lower id and not be visible yet."""
         if ids:

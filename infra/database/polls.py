@@ -31,18 +31,6 @@ class PollRows:
         ).first()
         return PollState() if row is None else PollState(*row)
 
-    def comparing(self) -> bool:
-        return (
-            self._connection.execute(
-                sa.text(
-                    "SELECT 1 FROM run WHERE agreement = :agreement AND type = 'resync'"
-                    " AND state IN ('queued', 'running', 'waiting')"
-                ),
-                {"agreement": self._agreement},
-            ).first()
-            is not None
-        )
-
     def save(self, state: PollState, *, every_s: int) -> None:
         values = {name: getattr(state, name) for name in _STATE}
         times = {"good_at": sa.text(self._sql.now), "next_at": sa.text(self._sql.after("every_s"))}

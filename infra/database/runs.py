@@ -16,13 +16,13 @@ from domain.ports import UnitOfWork
 from domain.resync import ResyncOptions, ResyncState
 from domain.work import wait_s
 from infra.database import tables
+from infra.database.comparisons import UNFINISHED, queue_run
 from infra.database.engine import Database
 from infra.database.holders import free_the_dead, new_token
 from infra.database.unit_of_work import SqlUnitOfWork
 from infra.database.work import LEASE_S, Owed, draw_stamp
 
 T = tables.run.c
-UNFINISHED = ("queued", "running", "waiting")
 
 
 class Run(NamedTuple):
@@ -54,21 +54,7 @@ class Runs:
 
     def create(self, agreement: int, kind: str, options: dict[str, Any], progress: dict[str, Any]) -> int:
         with self._database.write() as connection:
-            created = connection.execute(
-                sa.insert(tables.run)
-                .values(
-                    agreement=agreement,
-                    type=kind,
-                    state="queued",
-                    options=options,
-                    progress=progress,
-                    counts={},
-                    attempts=0,
-                    created_at=sa.text(self._sql.now),
-                )
-                .returning(T.id)
-            )
-            return int(created.scalar_one())
+            return queue_run(connection, self._sql, agreement, kind, options, progress)
 
     def get(self, run_id: int) -> Run | None:
         with self._database.read() as connection:

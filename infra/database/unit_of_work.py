@@ -13,6 +13,7 @@ from sqlalchemy.engine import Connection
 
 from domain.work import Lease
 from infra.database.companies import CompanyRows
+from infra.database.comparisons import ComparisonRows
 from infra.database.dialect import Sql
 from infra.database.engine import Database
 from infra.database.failures import FailureRows
@@ -38,6 +39,7 @@ class SqlUnitOfWork:
         self.outbox = SqlOutbox(connection, sql, agreement=agreement)
         self.poll = PollRows(connection, sql, agreement)
         self.names = NameRows(connection, sql, agreement)
+        self.comparisons = ComparisonRows(connection, sql, agreement)
         self._sql = sql
         self._lease = lease
 

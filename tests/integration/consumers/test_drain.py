@@ -368,3 +368,72 @@ def test_a_list_read_a_moment_ago_is_postponed(services: Services) -> None:
     assert not services.work.is_due(AGREEMENT, Kind.REFERENCE)
     wait = f"SELECT {services.database.sql.seconds_since('not_before')} FROM work WHERE kind = 'reference'"
     assert -61 < scalar(services.database, wait) < -50
+
+
+# -- what no event told -------------------------------------------------------------------
+
+
+def a_day_later(database: Database) -> None:
+    """As if the agreement had been connected, and its events had waited, for 25 hours."""
+    for table, column in (("agreement", "created_at"), ("inbox", "received_at")):
+        do(database, f"UPDATE {table} SET {column} = {database.sql.after('ago')}", ago=-25 * 3_600)
+
+
+def advance_all(services: Services) -> None:
+    for run_id in services.runs.due():
+        advance(services, run_id)
+
+
+def living(database: Database) -> list[int]:
+    return [row.number for row in rows(database, "SELECT number FROM debtor WHERE gone_at IS NULL ORDER BY number")]
+
+
+def test_a_deletion_without_any_event_is_found_within_a_day(services: Services) -> None:
+    """The daily comparison finds the deleted debtor, and the one that got another number."""
+    accounting = use(services, HeldAccounting(NORDVIND, Debtor(200, "Sydhavnens Smedje ApS"), Debtor(300, "Vestkyst")))
+    add_hints(services.database, 100, 200, 300)
+    drain(services, AGREEMENT, Kind.DEBTORS)
+    del accounting.books[200]
+    accounting.books[400] = Debtor(400, "Vestkyst")
+    del accounting.books[300]
+    scheduler = Scheduler(services)
+
+    scheduler.compare()
+    assert services.runs.due() == []  # not before a day has passed
+    do(services.database, "DELETE FROM job")
+    a_day_later(services.database)
+    scheduler.compare()
+    Scheduler(services).compare()
+    advance_all(services)
+
+    assert living(services.database) == [100, 400]
+    assert [row.state for row in rows(services.database, "SELECT state FROM run")] == ["done"]
+
+
+def test_events_that_waited_over_a_day_are_one_comparison(services: Services) -> None:
+    """Three hundred old events, far apart, are one page instead of two calls, and what nobody announced shows too."""
+    numbers = [number * 100_000 for number in range(1, 301)]
+    accounting = use(services, HeldAccounting(*(Debtor(number, f"Firma {number}") for number in numbers)))
+    database = services.database
+    add_hints(database, 77, *numbers[:-1])
+    a_day_later(database)
+
+    drain(services, AGREEMENT, Kind.DEBTORS)
+    assert (accounting.asked, outstanding(database), living(database)) == ([], 0, [])
+    advance_all(services)
+
+    assert living(database) == numbers
+    assert accounting.asked == []
+    assert work_row(database).lease_token is None
+
+
+def test_old_events_wait_for_the_token(services: Services) -> None:
+    """Without credentials nothing is folded: the events stay outstanding and say why they wait."""
+    do(services.database, "UPDATE agreement SET grant_token = NULL")
+    add_hints(services.database, 100)
+    a_day_later(services.database)
+
+    drain(services, AGREEMENT, Kind.DEBTORS)
+
+    assert (outstanding(services.database), services.runs.due()) == (1, [])
+    assert work_row(services.database).reason == "credentials_missing"

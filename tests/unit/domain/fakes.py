@@ -33,7 +33,7 @@ from domain.ports import (
     Written,
 )
 from domain.reference import Keys, Listing, Name
-from domain.resync import ResyncState
+from domain.resync import ResyncOptions, ResyncState
 
 AGREEMENT = 1442871
 
@@ -197,6 +197,10 @@ class Mirror:
     @property
     def names(self) -> NameTable:
         return NameTable(self.tables)
+
+    @property
+    def comparisons(self) -> ComparisonTable:
+        return ComparisonTable(self.tables)
 
     @property
     def failures(self) -> FailureTable:
@@ -432,6 +436,10 @@ class InboxTable:
     def outstanding(self, agreement: int, kind: Kind, limit: int) -> list[Hint]:
         return [row.hint for row in self.tables.inbox.values() if row.kind is kind and not row.handled][:limit]
 
+    def age(self, hint_id: int) -> dt.timedelta:
+        ages: dict[int, dt.timedelta] = self.tables.work.get("ages", {})
+        return ages.get(hint_id, dt.timedelta(seconds=1))
+
     def announced(self, numbers: Collection[int], since: dt.datetime) -> set[int]:
         rows = (row.hint for row in self.tables.inbox.values() if row.source == "hook" and row.kind is Kind.DEBTORS)
         return {number for hint in rows for number in hint.numbers()}
@@ -467,12 +475,21 @@ class PollTable:
         stored = self.tables.work.get("poll")
         return PollState() if stored is None else replace(stored, unannounced=dict(stored.unannounced))
 
-    def comparing(self) -> bool:
-        return bool(self.tables.work.get("comparing"))
-
     def save(self, state: PollState, *, every_s: int) -> None:
         self.tables.work["poll"] = replace(state)
         self.tables.work["every_s"] = every_s
+
+
+@dataclass
+class ComparisonTable:
+    tables: Tables
+
+    def unfinished(self) -> bool:
+        return bool(self.tables.work.get("comparing"))
+
+    def begin(self, options: ResyncOptions) -> int:
+        self.tables.work["comparing"] = options
+        return 1
 
 
 @dataclass
