@@ -14,6 +14,7 @@ from domain.errors import DebitorError
 COMMANDS = {
     "agreement": "cli.agreement:agreement",
     "api-token": "cli.people:api_token",
+    "companies": "cli.companies:companies",
     "crm": "cli.crm:crm",
     "dead-letters": "cli.failures:dead_letters",
     "demo": "cli.demo:demo",

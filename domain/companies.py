@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
+from domain.countries import country_code
 from domain.debtors import cvr_key
 
 
@@ -287,7 +288,7 @@ def _folded(name: str, text: str) -> str:
     if name in ("phone", "pno", "ean", "customer_number"):
         return re.sub(r"^(\+|00)45(?=\d{8}$)", "", re.sub(r"[\s().-]", "", text))
     if name in ("country", "billing_country"):
-        return {"danmark": "dk", "denmark": "dk"}.get(text, text)
+        return country_code(text) or text
     if name == "web":
         return re.sub(r"^(https?://)?(www\.)?", "", text).rstrip("/")
     return text
@@ -302,6 +303,7 @@ def said_by_debtor(values: Mapping[str, object]) -> dict[str, str | None]:
     """
     told = {name: str(value).strip() or None for name, value in values.items() if value is not None}
     address = {name: told.get("address" if name == "street" else name) for name in _ADDRESS}
+    address["country"] = country_code(told.get("country")) or told.get("country")
     return {
         "name": told.get("name"),
         "customer_number": told.get("number"),

@@ -8,10 +8,12 @@ same however many companies there are.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from hashlib import blake2b
 from typing import NamedTuple
 
-from domain.companies import CompanyFields, Values
+from domain.companies import Values
+from domain.countries import country_code
 from domain.matching.records import RawRecord, Record, normalise
 
 
@@ -22,30 +24,39 @@ class Rung(NamedTuple):
     key: int
 
 
+_COMPARED = ("name", "department", "street", "zip", "city", "country", "vat", "pno", "ean", "phone", "mail", "web")
+
+
 def normal_form(values: Values, crm_id: str | None = None) -> Record:
-    """A company's values as matching compares them."""
-    text = {name: values.get(name) or "" for name in CompanyFields._fields}
+    """A company's values as matching compares them; those of the last batch are remembered."""
+    return _normalised(*(values.get(name) or "" for name in (*_COMPARED, "customer_number")), crm_id or "")
+
+
+@lru_cache(maxsize=8_192)
+def _normalised(*text: str) -> Record:
+    name, department, street, zip_code, city, country, vat, pno, ean, phone, mail, web, number, crm_id = text
     return normalise(
         RawRecord(
-            name=text["name"],
-            department=text["department"],
-            street=text["street"],
-            zip=text["zip"],
-            city=text["city"],
-            country=text["country"],
-            cvr=text["vat"],
-            p_number=text["pno"],
-            ean=text["ean"],
-            phones=(text["phone"],) if text["phone"] else (),
-            mail=text["mail"],
-            web=text["web"],
-            own_id=crm_id or "",
-            customer_number=text["customer_number"],
+            name=name,
+            department=department,
+            street=street,
+            zip=zip_code,
+            city=city,
+            country=country_code(country),
+            cvr=vat,
+            p_number=pno,
+            ean=ean,
+            phones=(phone,) if phone else (),
+            mail=mail,
+            web=web,
+            own_id=crm_id,
+            customer_number=number,
         )
     )
 
 
-def rungs(record: Record) -> list[Rung]:
+@lru_cache(maxsize=8_192)
+def rungs(record: Record) -> tuple[Rung, ...]:
     """The rungs a record has what it takes for, strongest first."""
     name = f"{record.name}\x1f{record.legal_form}\x1f{record.department}" if record.name else ""
     house = f"{record.street}{record.kind}{record.direction} {record.house}" if record.street else ""
@@ -60,7 +71,7 @@ def rungs(record: Record) -> list[Rung]:
         # A record that knows nothing but its name is only ever the one that knows nothing else either.
         ("name alone", name if not (record.zip or record.city or record.street) else ""),
     )
-    return [Rung(step[0], _key(*step)) for step in steps if all(step)]
+    return tuple(Rung(step[0], _key(*step)) for step in steps if all(step))
 
 
 def _key(*parts: str) -> int:

@@ -142,7 +142,7 @@ def take_companies(
 
     Args:
         who: for the history: crm, api, file or a person.
-        outbox: where new and changed companies are told of; None when the CRM itself said so.
+        outbox: where new and changed companies are told of. What a record with a CRM id says, the CRM knows already.
 
     Returns:
         What became of each record, in their order.
@@ -152,12 +152,12 @@ def take_companies(
     taken = [taking.take(record) for record in records]
     store.write(taking.changes, who=who)
     if outbox is not None:
-        outbox.add(list(_told(taking.changes)))
+        outbox.add(list(_told(taking.changes, taking.news)))
     return taken
 
 
-def _told(changes: CompanyChanges) -> Iterator[NewEvent]:
-    for entry in changes.history:
+def _told(changes: CompanyChanges, news: Sequence[Entry]) -> Iterator[NewEvent]:
+    for entry in news:
         if entry.what is What.CREATED:
             yield company_event(EventType.COMPANY_CREATED, changes.insert[entry.company])
         elif entry.what in (What.UPDATED, What.REVIVED):
@@ -189,6 +189,7 @@ class _Taking:
         self._normal: dict[int, Record] = {}
         self._ids: list[int] = []
         self.changes = CompanyChanges()
+        self.news: list[Entry] = []  # what the CRM does not know yet
 
     def load(self, records: Sequence[Upsert | Deletion]) -> None:
         crm_ids = {record.crm_id for record in records if record.crm_id is not None}
@@ -200,14 +201,17 @@ class _Taking:
             strangers = self._strangers(records)
             self._ids = self._store.new_ids(len(strangers))[::-1]
         sought = {
-            rung.key for each in strangers if isinstance(each, Upsert) for rung in rungs(normal_form(each.values))
+            rung.key
+            for each in strangers
+            if isinstance(each, Upsert)
+            for rung in rungs(normal_form(each.values, each.crm_id))
         }
         self._hits = self._store.under(sought) if sought else {}
         alone = {hits[0] for hits in self._hits.values() if len(hits) == 1}
         self._rows = self._store.lock({*self._known.values(), *alone})
         for key, hits in self._hits.items():  # one that was merged or deleted while we waited for its lock
             self._hits[key] = [hit for hit in hits if hit not in alone or self._rows[hit].living]
-        self._normal = {hit: normal_form(self._rows[hit].fields._asdict()) for hit in alone}
+        self._normal = {hit: normal_form(self._rows[hit].fields._asdict(), self._rows[hit].crm_id) for hit in alone}
         self._owners = self._store.owners(list(self._rows))
 
     def _strangers(self, records: Sequence[Upsert | Deletion]) -> list[Upsert | Deletion]:
@@ -237,7 +241,7 @@ class _Taking:
         return self._create(record, found)
 
     def _find(self, record: Upsert) -> Found:
-        return climb(normal_form(record.values), self._hits, self._normal)
+        return climb(normal_form(record.values, record.crm_id), self._hits, self._normal)
 
     def _known_one(self, record: Upsert, row: StoredCompany) -> Taken:
         if self._mode is Mode.CREATE:
@@ -290,7 +294,7 @@ class _Taking:
         )
         self._add(row, record)
         self._note(row.id, What.CREATED, {}, record)
-        normal = self._normal[row.id] = normal_form(record.values)
+        normal = self._normal[row.id] = normal_form(record.values, record.crm_id)
         for rung in rungs(normal):
             self._hits.setdefault(rung.key, []).append(row.id)
         return Taken(Outcome.CREATED, row.id, doubtful=found.doubtful)
@@ -331,7 +335,10 @@ class _Taking:
             self.changes.changed[row.id] = record.cause
 
     def _note(self, row_id: int, what: What, detail: Mapping[str, object], record: Upsert | Deletion) -> None:
-        self.changes.history.append(Entry(row_id, what, detail, record.cause))
+        entry = Entry(row_id, what, detail, record.cause)
+        self.changes.history.append(entry)
+        if record.crm_id is None:
+            self.news.append(entry)
 
 
 def _older(record: Upsert | Deletion, row: StoredCompany) -> bool:

@@ -11,6 +11,7 @@ from infra.database.companies import CompanyRows
 from infra.database.engine import Database
 from infra.database.outbox import SqlOutbox
 from infra.database.tables_companies import company
+from infra.database.users import ensure_firm
 from tests.support.databases import rows
 
 NORDVIND: dict[str, str | None] = {
@@ -28,8 +29,7 @@ NORDVIND: dict[str, str | None] = {
 
 
 def firm_of(database: Database) -> int:
-    with database.read() as connection:
-        return int(connection.execute(sa.text("SELECT min(id) FROM firm")).scalar_one())
+    return ensure_firm(database)
 
 
 def take(

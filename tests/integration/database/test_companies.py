@@ -217,11 +217,12 @@ def test_an_agreement_may_leave_a_field_to_the_crm(store: Database) -> None:
 
 
 def test_changes_are_told_unless_the_crm_said_so(store: Database) -> None:
-    """A file's new and changed companies are events; the CRM's own words do not go back to it."""
-    take(store, crm())
+    """New and changed companies are events, unless the record carried the CRM's id: then it is the CRM's own word."""
+    take(store, crm(), tell=True)
+    take(store, crm(city="Odense"), tell=True)
     assert scalar(store, "SELECT count(*) FROM outbox") == 0
 
-    take(store, crm(city="Vejle"), Upsert({"name": "Sydvind"}), who="file", tell=True)
+    take(store, crm(None, city="Vejle"), Upsert({"name": "Sydvind"}), who="file", tell=True)
     told = rows(store, "SELECT type, sequence FROM outbox ORDER BY id")
     assert told == [("company.updated", 1), ("company.created", 1)]
 
