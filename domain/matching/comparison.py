@@ -14,6 +14,8 @@ from domain.matching.places_compared import Place, compare_places
 from domain.matching.reasons import Reason
 from domain.matching.records import Record
 
+MAY_BE_A_BRANCH = "may be a branch: name and contacts of another address count less"
+
 Crowds = Mapping[tuple[str, str], int]
 """(field, value) → places at which it is held, where these are more than one; others count as one."""
 
@@ -54,13 +56,18 @@ def compare(a: Record, b: Record, crowds: Crowds = NO_CROWDS) -> Comparison:
     if len(contacts) > 1:
         contacts.sort(key=lambda reason: -reason.bits)
         contacts = [reason._replace(bits=reason.bits * w.SECOND_CONTACT**i) for i, reason in enumerate(contacts)]
-    evidence += contacts
-    for reason in name.reasons:
-        if reason.bits > 0 and (n := crowds.get(("name", a.name), 1)) > 1 and a.name == b.name:
-            reason = reason._replace(bits=max(0.0, reason.bits - log2(n)))
-        evidence.append(reason)
+    names = list(name.reasons)
+    if a.name == b.name and names and (n := crowds.get(("name", a.name), 1)) > 1:
+        names[0] = names[0]._replace(bits=max(0.0, names[0].bits - log2(n)))
+    evidence += contacts + names
+    if place.place is Place.OTHER:
+        excess = sum(reason.bits for reason in (*contacts, *names) if reason.bits > 0) - w.MOST_ELSEWHERE
+        if excess > 0:
+            evidence.append(Reason(MAY_BE_A_BRANCH, -excess))
     if a.department and b.department and a.department != b.department:
         evidence.append(Reason("other department", w.OTHER_DEPARTMENT))
+    if a.legal_form and b.legal_form and a.legal_form != b.legal_form:
+        evidence.append(Reason("different legal forms", w.OTHER_LEGAL_FORM))
     bits = sum(reason.bits for reason in evidence)
     score = min(100.0, max(0.0, w.EVEN + w.POINTS_PER_BIT * (bits + w.PRIOR)))
     return Comparison(

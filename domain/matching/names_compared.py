@@ -14,6 +14,7 @@ from domain.matching.reasons import Reason
 from domain.matching.records import Record
 from domain.matching.vocabulary import COMMON_NAMES, GENERIC_WORDS, SISTER_WORDS, STRONG_SISTER_WORDS
 
+SAME_NAME = "same name"
 _ROMAN = {"i": "1", "ii": "2", "iii": "3", "iv": "4", "v": "5", "vi": "6"}
 
 
@@ -53,7 +54,7 @@ def compare_names(a: Record, b: Record, same_place: bool) -> NameComparison:
         return _NAMELESS
     if a.name == b.name or a.name.replace(" ", "") == b.name.replace(" ", ""):
         bits = min(w.MOST_FOR_NAME, sum(word_bits(word) for word in set(a.name.split())) + w.WHOLE_NAME)
-        return NameComparison((Reason("same name", bits),), True, False, False)
+        return NameComparison((Reason(SAME_NAME, bits),), True, False, False)
     matched, left_a, left_b = align(a.name, b.name)
     if not matched:
         return _by_owner(a, b)
@@ -76,7 +77,7 @@ def _weighed(
     places = {*a.street.split(), *b.street.split(), *a.city.split(), *b.city.split(), a.house, b.house, a.zip, b.zip}
     left_a = [word for word in left_a if word not in places]
     left_b = [word for word in left_b if word not in places]
-    shared = sum(matched.values())
+    shared = sum(matched.values()) + (0.0 if left_a or left_b else w.NEARLY_WHOLE_NAME)
     bits_a, bits_b = sum(map(word_bits, left_a)), sum(map(word_bits, left_b))
     less, more = min(bits_a, bits_b), max(bits_a, bits_b)
     percent = round(100 * 2 * shared / (2 * shared + bits_a + bits_b))
@@ -102,9 +103,15 @@ def _numbers_differ(left_a: list[str], left_b: list[str]) -> Reason | None:
 
 def _sisters(left_a: list[str], left_b: list[str]) -> Reason | None:
     for word in (*left_a, *left_b):
-        if word in STRONG_SISTER_WORDS:
+        if _is_sister_word(word):
             return Reason("only one is called %(word)s", w.SISTER_FIRM, (("word", word),))
     return None
+
+
+@lru_cache(maxsize=50_000)
+def _is_sister_word(word: str) -> bool:
+    """Mistyped ones too."""
+    return word in STRONG_SISTER_WORDS or any(likeness(word, other) >= 0.85 for other in STRONG_SISTER_WORDS)
 
 
 def align(a: str, b: str) -> tuple[dict[str, float], list[str], list[str]]:

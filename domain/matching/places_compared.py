@@ -41,9 +41,9 @@ _SAME_OTHER_ZIP = _made(Place.UNKNOWN, "same street and house number, different 
 _NEAR = _made(Place.UNKNOWN, "nearly the same address", w.NEAR_HOUSE)
 _ZIP_ONLY = _made(Place.UNKNOWN, "same zip", w.SAME_ZIP_ONLY)
 _CITY_ONLY = _made(Place.UNKNOWN, "same city", w.SAME_CITY_ONLY)
-_OTHER_TOWN = _made(Place.OTHER, "different towns", w.OTHER_TOWN)
-_HOUSE = _made(Place.OTHER, "different house numbers", w.OTHER_HOUSE)
-_OTHER = _made(Place.OTHER, "different addresses", w.OTHER_STREET)
+_OTHER_TOWN = _made(Place.OTHER, "different towns", w.OTHER_PLACE)
+_HOUSE = _made(Place.OTHER, "different house numbers", w.OTHER_PLACE)
+_OTHER = _made(Place.OTHER, "different addresses", w.OTHER_PLACE)
 
 
 def compare_places(a: Record, b: Record) -> PlaceComparison:

@@ -17,14 +17,14 @@ PRIOR = -20.0
 POINTS_PER_BIT = 5.0
 EVEN = 50.0
 
-LINK = 70.0
-"""From here a single candidate with nothing against it is linked: 16 to 1, and 16 times better than the next one."""
+LINK = 90.0
+"""From here a single candidate with nothing against it is linked: 256 to 1, so four links in a thousand are wrong."""
 ALERT = 45.0
 """From here a person looks: 1 to 2, or better."""
 CLUSTER = 50.0
 """From here two records of one file belong together: more likely than not."""
 LEAD = 10.0
-"""Points a link must be ahead of the next candidate."""
+"""Points a link must be ahead of the next candidate: 4 times as likely. Two at 100 are never told apart."""
 
 # --- numbers that point at one firm ------------------------------------------------------------------------------
 SAME_CVR = 22.0  # m 0.95 (typing is caught by the check digit), u 1/5,000,000 numbers in use
@@ -50,13 +50,12 @@ SAME_HOUSE_OTHER_ZIP = 5.0  # a mistyped zip, or the same street of another town
 NEAR_HOUSE = 8.0  # same street and zip, number within a range, or one digit apart
 SAME_ZIP_ONLY = 8.0  # one side has no street: m 0.9, u 1/300
 SAME_CITY_ONLY = 5.0  # no zip to compare: m 0.9, u 1/30
-OTHER_TOWN = -6.0  # zips or cities differ, and a street is missing
-OTHER_HOUSE = -16.0  # same street and zip, another number
-OTHER_STREET = -17.0
+OTHER_PLACE = -4.0  # m 0.06: moved, and not everybody was told
+MOST_ELSEWHERE = 23.5
 """
-Known to stand elsewhere. Among firms picked at random that would be worth -4 bits (one in twenty moves unrecorded). But
-nobody compares these: what is compared shares a name or a phone, and what shares both and stands elsewhere is as often
-a branch as a move or more. So name and phone in full (18 + 18) come out a little below even, and a person decides.
+What name, phone and mail can say together of firms known to stand at different places: with the -4 a little less than
+even (47.5). They are no independent witnesses there. Whoever is compared shares a name or a phone, and what shares both
+and stands elsewhere is as often a branch as a move: a person decides, or a CVR number.
 """
 
 SECOND_CONTACT = 0.5
@@ -73,6 +72,7 @@ GENERIC_WORD = 2.0  # u 1/4 among firms of its trade, which blocking brings toge
 INITIALS = 3.0
 MOST_FOR_NAME = 18.0  # two own words; names are given twice, so more words add nothing
 WHOLE_NAME = 4.0  # word for word: nothing is left over on either side
+NEARLY_WHOLE_NAME = 2.0  # the same, with slips of the fingers or shortened words
 UNLIKE_NAME = -5.0  # m 1/30: no word in common (short names, trade names, the owner instead of the firm)
 LEFT_ON_BOTH = -1.0  # times the bits of the words only one has, on the side with fewer: Nordvind Alfa, Nordvind Beta
 LEFT_AT_ONE_PLACE = -0.2  # the same, in one house: names of a site and of its owner, or of then and now
@@ -80,6 +80,7 @@ LEFT_ON_ONE = -0.1  # times the bits left over on the other side only, and not i
 OTHER_NUMBER = -6.0  # Butik 1, Butik 2
 SISTER_FIRM = -10.0  # Nordic Windows, Nordic Windows Holding
 OTHER_DEPARTMENT = -6.0
+OTHER_LEGAL_FORM = -2.0  # m 1/10 (converted, mistyped), u 1/2: both have one, A/S and ApS
 
 CROWD = 5
 """A number, phone or domain held at more places than this is no evidence by itself (a municipality, a switchboard)."""
