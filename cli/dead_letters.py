@@ -22,11 +22,17 @@ from infra.settings import Settings
 
 _BROKER_TIMEOUT_S = 3
 _PEEK = 20
+_TEXT = 500
 
 
 @click.group("dead-letters")
 def dead_letters() -> None:
-    """Wake-ups that RabbitMQ put aside; no event is in them, so dropping them loses nothing."""
+    """
+    What was put aside in RabbitMQ.
+
+    Wake-ups hold no event, so dropping them loses nothing. Those of debitor.intake are events that nobody could store
+    when the database was back: look at them, see to it that their agreement is read (debitor resync), then drop them.
+    """
 
 
 @dead_letters.command("list")
@@ -47,10 +53,14 @@ def list_dead_letters(limit: int, as_json: bool) -> None:
 
 
 @dead_letters.command("drop")
-@click.option("--queue", type=click.Choice(topology.QUEUES), help="of this queue only")
+@click.option(
+    "--queue",
+    type=click.Choice([*topology.QUEUES, topology.INTAKE_QUEUE]),
+    help=f"of this queue only; those of {topology.INTAKE_QUEUE} are dropped only when it is named",
+)
 @click.option("--dry-run", is_flag=True, help="only say how many")
 def drop_dead_letters(queue: str | None, dry_run: bool) -> None:
-    """Drop dead letters: the sweep has published anew whatever was still due."""
+    """Drop dead wake-ups: the sweep has published anew whatever was still due."""
     with connected() as services:
         if services.settings.embedded:
             click.echo("There are none: with memory:// no message outlives its process.")
@@ -78,7 +88,7 @@ def _broker(settings: Settings) -> Iterator[BlockingConnection]:
         finally:
             if connection.is_open:
                 connection.close()
-    except (pika.exceptions.AMQPError, OSError) as error:
+    except topology.BROKER_AWAY as error:
         raise CommandFailed(f"RabbitMQ does not answer ({type(error).__name__}); nothing was changed") from error
 
 
@@ -96,7 +106,7 @@ def _look(settings: Settings, limit: int) -> list[dict[str, Any]]:
     """Each dead-letter queue, with its first messages; they go back to it when the connection closes."""
     found = []
     with _broker(settings) as connection:
-        for queue in map(xq_name, topology.QUEUES):
+        for queue in map(xq_name, [*topology.QUEUES, topology.INTAKE_QUEUE]):
             count = _count(connection, queue)
             channel = connection.channel()
             bodies = [channel.basic_get(queue)[2] for _ in range(min(count, limit))]
@@ -110,4 +120,4 @@ def _letter(body: bytes) -> dict[str, str]:
         at = dt.datetime.fromtimestamp(message["message_timestamp"] / 1000, dt.UTC)
         return {"at": shown(at), "actor": message["actor_name"], "arguments": json.dumps(message["args"])}
     except (ValueError, KeyError, TypeError):
-        return {"at": "-", "actor": "-", "arguments": f"{len(body)} bytes that are no message of ours"}
+        return {"at": "-", "actor": "-", "arguments": body[:_TEXT].decode(errors="backslashreplace")}

@@ -10,14 +10,14 @@ import threading
 import time
 from collections.abc import Callable
 
-import pika.exceptions
+import sqlalchemy as sa
 import structlog
-from dramatiq.errors import BrokerError
 
 from domain.hints import Kind, NewHint
 from infra.bootstrap import Services
 from infra.broker.brokers import WakeUpPublisher
 from infra.broker.intake_queue import IntakeDrain
+from infra.broker.topology import BROKER_AWAY
 from infra.database.comparisons import queue_due
 from infra.database.engine import DatabaseAway
 from infra.database.holders import free_the_dead
@@ -26,6 +26,7 @@ from infra.database.jobs import Jobs
 from infra.database.names import ask_nightly
 from infra.database.polls import ask
 from infra.database.statistics import refresh_statistics
+from infra.intake.stores import BadBatch
 
 log = structlog.get_logger()
 
@@ -61,6 +62,9 @@ class Scheduler:
                 self._try("intake", self.drain_intake)
             self._try("clean", self.clean)
             stop.wait(max(0.0, TICK_S - (time.monotonic() - started)))
+        self.close()
+
+    def close(self) -> None:
         self._drain.close()
 
     def sweep(self) -> None:
@@ -114,15 +118,18 @@ class Scheduler:
 
     def _store(self, hints: list[NewHint]) -> None:
         database = self._services.database
-        with database.write() as connection:
-            SqlInbox(connection, database.sql).add(hints)
+        try:
+            with database.write() as connection:
+                SqlInbox(connection, database.sql).add(hints)
+        except (sa.exc.DataError, sa.exc.IntegrityError) as error:
+            raise BadBatch(str(error.orig)) from error
         for hint in hints:
             self._services.wake_ups.note(hint.agreement, hint.kind)
 
     def _try(self, name: str, action: Callable[[], None]) -> None:
         try:
             action()
-        except (DatabaseAway, BrokerError, pika.exceptions.AMQPError, OSError) as error:
+        except (DatabaseAway, *BROKER_AWAY) as error:
             now = time.monotonic()
             if now - self._complained.get(name, -QUIET_LOG_S) >= QUIET_LOG_S:  # once in a while, not every second
                 self._complained[name] = now

@@ -13,22 +13,24 @@ from concurrent.futures import TimeoutError as FutureTimeout
 
 import msgspec
 import pika
-import pika.exceptions
 import structlog
 from pika.adapters.blocking_connection import BlockingChannel
 
 from domain.hints import NewHint
-from infra.broker.topology import INTAKE_QUEUE
-from infra.intake.stores import LEFT_ALONE_S, SLOW_S, StoreAway
+from infra.broker.topology import BROKER_AWAY, INTAKE_DEAD_LETTERS, INTAKE_QUEUE
+from infra.intake.stores import LEFT_ALONE_S, SLOW_S, BadBatch, StoreAway
+from infra.metrics import INTAKE_EVENTS
 
 log = structlog.get_logger()
 
 _PERSISTENT = pika.BasicProperties(delivery_mode=2, content_type="application/json")
-_ERRORS = (pika.exceptions.AMQPError, OSError)
+_QUORUM = {"x-queue-type": "quorum"}
+
+Store = Callable[[list[NewHint]], None]
 
 
 def _declare(channel: BlockingChannel) -> None:
-    channel.queue_declare(INTAKE_QUEUE, durable=True, arguments={"x-queue-type": "quorum"})
+    channel.queue_declare(INTAKE_QUEUE, durable=True, arguments=_QUORUM)
 
 
 class IntakeQueue:
@@ -78,7 +80,7 @@ class IntakeQueue:
     def _forget(self) -> None:
         connection, self._connection, self._channel = self._connection, None, None
         if connection is not None and connection.is_open:
-            with contextlib.suppress(*_ERRORS):
+            with contextlib.suppress(*BROKER_AWAY):
                 connection.close()
 
     def _available(self) -> bool:
@@ -93,7 +95,7 @@ class IntakeQueue:
                 with self._lock:
                     try:
                         action()
-                    except _ERRORS:
+                    except BROKER_AWAY:
                         self._forget()
                         raise
                 done.set_result(None)
@@ -109,7 +111,7 @@ class IntakeQueue:
         except FutureTimeout:
             self._stuck = thread
             raise StoreAway("the broker is frozen or slow") from None
-        except _ERRORS as error:
+        except BROKER_AWAY as error:
             self._away_until = time.monotonic() + LEFT_ALONE_S
             raise StoreAway(f"the broker refuses: {error!r}"[:200]) from error
 
@@ -126,7 +128,7 @@ class IntakeQueue:
     def _publish(self, body: bytes) -> None:
         try:
             self._open().basic_publish("", INTAKE_QUEUE, body, _PERSISTENT, mandatory=True)
-        except _ERRORS:  # the connection was idle for long: once more on a new one
+        except BROKER_AWAY:  # the connection was idle for long: once more on a new one
             self._forget()
             self._open().basic_publish("", INTAKE_QUEUE, body, _PERSISTENT, mandatory=True)
 
@@ -139,12 +141,14 @@ class IntakeDrain:
         self._connection: pika.BlockingConnection | None = None
         self._channel: BlockingChannel | None = None
 
-    def __call__(self, store: Callable[[list[NewHint]], None], *, limit: int = 1_000) -> int:
+    def __call__(self, store: Store, *, limit: int = 1_000) -> int:
         """
         Move at most `limit` messages, each acknowledged after `store` returned; returns how many events.
 
-        Raises pika's errors when the broker is away and whatever `store` raises; what was not acknowledged stays in
-        the queue.
+        What can never be stored is put aside as it is, so that it holds up nobody behind it: a message that is no
+        batch of events, and an event for which `store` raises BadBatch.
+
+        Raises one of BROKER_AWAY, or whatever else `store` raises; what was not acknowledged stays in the queue.
         """
         try:
             moved = self._move(self._open(), store, limit)
@@ -158,7 +162,7 @@ class IntakeDrain:
     def close(self) -> None:
         connection, self._connection, self._channel = self._connection, None, None
         if connection is not None and connection.is_open:
-            with contextlib.suppress(*_ERRORS):
+            with contextlib.suppress(*BROKER_AWAY):
                 connection.close()
 
     def _open(self) -> BlockingChannel:
@@ -166,17 +170,41 @@ class IntakeDrain:
             self._connection = pika.BlockingConnection(pika.URLParameters(self._url))
             self._channel = self._connection.channel()
             _declare(self._channel)
+            self._channel.confirm_delivery()
         return self._channel
 
     @staticmethod
-    def _move(channel: BlockingChannel, store: Callable[[list[NewHint]], None], limit: int) -> int:
+    def _move(channel: BlockingChannel, store: Store, limit: int) -> int:
         moved = 0
         for _ in range(limit):
             method, _properties, body = channel.basic_get(INTAKE_QUEUE)
             if method is None or body is None:
                 break
-            hints = msgspec.json.decode(body, type=list[NewHint])
-            store(hints)
+            try:
+                hints = msgspec.json.decode(body, type=list[NewHint])
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                _put_aside(channel, body, error)
+            else:
+                moved += _store_all(channel, store, hints)
             channel.basic_ack(method.delivery_tag)
-            moved += len(hints)
         return moved
+
+
+def _store_all(channel: BlockingChannel, store: Store, hints: list[NewHint]) -> int:
+    """One bad event fails alone; returns how many were stored."""
+    try:
+        store(hints)
+    except BadBatch as error:
+        if len(hints) > 1:
+            return sum(_store_all(channel, store, [hint]) for hint in hints)
+        _put_aside(channel, msgspec.json.encode(hints), error)
+        return 0
+    return len(hints)
+
+
+def _put_aside(channel: BlockingChannel, body: bytes, error: Exception) -> None:
+    """Returns once the broker has confirmed it: nothing that was accepted is dropped."""
+    channel.queue_declare(INTAKE_DEAD_LETTERS, durable=True, arguments=_QUORUM)
+    channel.basic_publish("", INTAKE_DEAD_LETTERS, body, _PERSISTENT, mandatory=True)
+    INTAKE_EVENTS.labels("dead_letter").inc()
+    log.error("intake.put_aside", bytes=len(body), error=str(error)[:200])

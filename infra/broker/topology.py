@@ -6,10 +6,21 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import pika.exceptions
+from dramatiq.common import xq_name
+from dramatiq.errors import BrokerError
+from pika.adapters.utils.connection_workflow import AMQPConnectorException
+
 from domain.hints import Kind
+
+BROKER_AWAY = (BrokerError, pika.exceptions.AMQPError, AMQPConnectorException, OSError)
+"""What a broker that refuses, is frozen or has broken the connection raises, by way of Dramatiq or of pika alone."""
 
 INTAKE_QUEUE = "debitor.intake"
 """Events accepted while the database was away (quorum, durable, no TTL)."""
+
+INTAKE_DEAD_LETTERS = xq_name(INTAKE_QUEUE)
+"""What came out of that queue and is no event, or none that the database takes; as durable, for a person to look at."""
 
 
 class Route(NamedTuple):

@@ -7,8 +7,10 @@ from urllib.parse import urlsplit, urlunsplit
 import pika
 import pika.exceptions
 
-from infra.broker.topology import INTAKE_QUEUE, QUEUES
+from infra.broker.topology import INTAKE_DEAD_LETTERS, INTAKE_QUEUE, QUEUES
 from tests.support.network import Proxy
+
+_INTAKE = (INTAKE_QUEUE, INTAKE_DEAD_LETTERS)
 
 
 def through(url: str, proxy: Proxy) -> str:
@@ -33,7 +35,7 @@ def _each(url: str, action: str) -> dict[str, int]:
     counts = {}
     connection = pika.BlockingConnection(pika.URLParameters(url))
     try:
-        for queue in (*QUEUES, *(f"{name}.{end}" for name in QUEUES for end in ("DQ", "XQ")), INTAKE_QUEUE):
+        for queue in (*QUEUES, *(f"{name}.{end}" for name in QUEUES for end in ("DQ", "XQ")), *_INTAKE):
             channel = connection.channel()
             try:
                 declared = channel.queue_declare(queue, passive=True)

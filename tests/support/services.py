@@ -16,10 +16,11 @@ from typing import Any, NoReturn
 from urllib.parse import urlsplit, urlunsplit
 
 import pika
-import pika.exceptions
 import psycopg
 import pytest
 from psycopg import sql
+
+from infra.broker.topology import BROKER_AWAY
 
 DATABASE_URL = "DEBITOR_TEST_DATABASE_URL"
 BROKER_URL = "DEBITOR_TEST_BROKER_URL"
@@ -40,14 +41,14 @@ def absent(what: str, reason: str) -> NoReturn:
 @contextmanager
 def postgresql() -> Iterator[str]:
     """The URL of a server on which databases may be made."""
-    with _found("PostgreSQL", DATABASE_URL, _LOCAL_DATABASE, _database_answers, _postgres_container) as url:
+    with _found("PostgreSQL", DATABASE_URL, _LOCAL_DATABASE, database_answers, _postgres_container) as url:
         yield url
 
 
 @contextmanager
 def rabbitmq() -> Iterator[str]:
     """The URL of a broker; a fresh virtual host of its own where we may make one."""
-    found = _found("RabbitMQ", BROKER_URL, _LOCAL_BROKER, _broker_answers, _rabbitmq_container)
+    found = _found("RabbitMQ", BROKER_URL, _LOCAL_BROKER, broker_answers, _rabbitmq_container)
     with found as url, _virtual_host(url) as own:
         yield own
 
@@ -89,7 +90,7 @@ def _found(
         yield url
 
 
-def _database_answers(url: str) -> str | None:
+def database_answers(url: str) -> str | None:
     """None when a query succeeds: an open port is not enough."""
     try:
         with psycopg.connect(_plain(url), connect_timeout=3) as connection:
@@ -99,13 +100,13 @@ def _database_answers(url: str) -> str | None:
     return None
 
 
-def _broker_answers(url: str) -> str | None:
+def broker_answers(url: str) -> str | None:
     """None when an AMQP handshake succeeds."""
     parameters = pika.URLParameters(url)
     parameters.socket_timeout = parameters.stack_timeout = 5
     try:
         pika.BlockingConnection(parameters).close()
-    except (pika.exceptions.AMQPError, OSError) as error:
+    except BROKER_AWAY as error:
         return repr(error)
     return None
 
@@ -139,7 +140,7 @@ def _virtual_host(url: str) -> Iterator[str]:
         return
     try:
         own = urlunsplit(parts._replace(path=f"/{name}"))
-        usable = _rabbitmqctl("set_permissions", "-p", name, user, ".*", ".*", ".*") and _broker_answers(own) is None
+        usable = _rabbitmqctl("set_permissions", "-p", name, user, ".*", ".*", ".*") and broker_answers(own) is None
         yield own if usable else url
     finally:
         _rabbitmqctl("delete_vhost", name)

@@ -201,6 +201,23 @@ def test_dead_letters(debitor: Debitor, rabbitmq_url: str, monkeypatch: pytest.M
     assert waiting(rabbitmq_url)[dead] == 0
 
 
+def test_dead_events(debitor: Debitor, rabbitmq_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Events that nobody could store are shown with what they say, and stay until somebody names their queue."""
+    monkeypatch.setenv("DEBITOR_BROKER_URL", rabbitmq_url)
+    dead = topology.INTAKE_DEAD_LETTERS
+    with pika.BlockingConnection(pika.URLParameters(rabbitmq_url)) as connection:
+        channel = connection.channel()
+        channel.queue_declare(dead, durable=True, arguments={"x-queue-type": "quorum"})
+        channel.confirm_delivery()
+        channel.basic_publish("", dead, b"not \xff JSON of 1442871")
+
+    assert "not \\xff JSON of 1442871" in debitor("dead-letters", "list").stdout
+    assert debitor("dead-letters", "drop").stdout == "0 dead letters dropped.\n"
+    assert waiting(rabbitmq_url)[dead] == 1
+    assert debitor("dead-letters", "drop", "--queue", topology.INTAKE_QUEUE).stdout == "1 dead letter dropped.\n"
+    assert waiting(rabbitmq_url)[dead] == 0
+
+
 def test_broker_away(debitor: Debitor, monkeypatch: pytest.MonkeyPatch) -> None:
     """RabbitMQ that does not answer is said in one line."""
     monkeypatch.setenv("DEBITOR_BROKER_URL", "amqp://guest:guest@127.0.0.1:1/")

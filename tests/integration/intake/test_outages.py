@@ -6,12 +6,12 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-import pika.exceptions
 import pytest
 
 from domain.errors import NotStored
 from domain.hints import NewHint
 from infra.broker.intake_queue import IntakeDrain, IntakeQueue
+from infra.broker.topology import BROKER_AWAY
 from infra.database.engine import Database, DatabaseAway
 from infra.database.inbox import SqlInbox
 from infra.intake.intake import Intake
@@ -200,7 +200,7 @@ def test_a_drain_goes_on_after_the_broker_was_away(
     def again() -> bool:
         try:
             return drain(moved.extend) == 1
-        except (pika.exceptions.AMQPError, OSError):
+        except BROKER_AWAY:
             return False
 
     eventually(again)
