@@ -153,6 +153,6 @@ def open_reception(services: Services) -> Reception:
     fallback = None if settings.embedded else IntakeQueue(settings.broker_url)
     return Reception(
         intake=Intake(store, services.wake_ups, fallback),
-        keys=HookKeys(services.agreements.hook_secret),
+        keys=HookKeys(services.agreements.hook_secret, services.agreements.hook_secrets()),
         crm_keys=Remembered(services.crm_secrets.keys),
     )

@@ -120,6 +120,12 @@ class Agreements:
             ).scalar()
         return None if sealed is None else self._box.open(sealed)
 
+    def hook_secrets(self) -> dict[int, str]:
+        """The same for every connected agreement."""
+        with self._database.quick() as connection:
+            rows = connection.execute(sa.text("SELECT number, hook_secret FROM agreement WHERE removed_at IS NULL"))
+            return {number: self._box.open(sealed) for number, sealed in rows}
+
     def grant_token(self, number: int) -> str:
         """Raises CredentialsMissing when none is stored."""
         with self._database.quick() as connection:

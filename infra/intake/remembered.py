@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from queue import SimpleQueue
 from typing import Generic, TypeVar
 
@@ -35,9 +35,10 @@ class Remembered(Generic[T]):
     database. An unknown agreement costs a query a second at most.
     """
 
-    def __init__(self, look_up: Callable[[int], T | None]) -> None:
+    def __init__(self, look_up: Callable[[int], T | None], known: Mapping[int, T] | None = None) -> None:
+        """`known` = remembered from the start: an agreement whose first event finds no database is not refused."""
         self._look = look_up
-        self._known: dict[int, tuple[T, float]] = {}
+        self._known = {agreement: (found, time.monotonic()) for agreement, found in (known or {}).items()}
         self._unknown: dict[int, float] = {}
         self._asked: dict[int, threading.Event] = {}
         self._lock = threading.Lock()

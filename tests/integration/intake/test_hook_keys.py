@@ -79,6 +79,22 @@ def test_changes_are_noticed(store: Database, monkeypatch: pytest.MonkeyPatch) -
 
 
 @HOW
+def test_what_was_connected_at_the_start_is_known(
+    away_soon: Agreements, postgres: Database, postgres_proxy: Proxy, fail: Callable[[Proxy], None]
+) -> None:
+    """An agreement whose very first hook finds the database away is accepted; a removed one was never known."""
+    add_agreement(postgres, 7)
+    away_soon.remove(7)
+    keys = HookKeys(away_soon.hook_secret, away_soon.hook_secrets())
+    fail(postgres_proxy)
+
+    assert keys.accepts(AGREEMENT, secret())
+    assert not keys.accepts(AGREEMENT, secret(7))
+    with pytest.raises(NotStored):
+        keys.accepts(7, secret(7))
+
+
+@HOW
 def test_the_database_is_away(
     away_soon: Agreements, postgres_proxy: Proxy, fail: Callable[[Proxy], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
