@@ -11,23 +11,8 @@ import pytest
 
 from tests.support.brokers import purge
 from tests.support.forms import Form, alive
-from tests.support.load import Load, acknowledged_more, random_moment, under_load
-from tests.support.mirror import becomes_equal
+from tests.support.load import SEED, acknowledged_more, everything_arrives, random_moment, under_load
 from tests.support.waiting import eventually
-
-SEED = int(os.environ.get("DEBITOR_TEST_SEED", "0")) or random.randrange(1, 10_000)
-
-
-def everything_arrives(form: Form, load: Load) -> None:
-    """Every acknowledged change is in the rows; with the others sent again both sides are the same, nothing failed."""
-    form.let_leases_pass()
-    eventually(lambda: not load.missing(), within_s=30, why=lambda: f"seed {SEED}: {load.missing()[:5]}")
-    load.send_again()
-    becomes_equal(form.database, load.agreement.books, within_s=30)
-    eventually(lambda: load.agreement.outstanding() == 0, within_s=10)
-    assert load.agreement.failures() == []
-    numbers = [row.number for row in load.agreement.rows("SELECT number FROM debtor WHERE agreement = :agreement")]
-    assert len(numbers) == len(set(numbers)), "a debtor was stored twice"
 
 
 @pytest.mark.real
@@ -48,7 +33,7 @@ def test_a_killed_process_loses_nothing(grown_form: Form, victim: str) -> None:
             if victim == "web":
                 process.wait_for(form.ready_url())
         acknowledged_more(load, 50)
-    everything_arrives(form, load)
+    everything_arrives(load)
 
 
 @pytest.mark.real
@@ -63,7 +48,7 @@ def test_a_killed_web_worker_is_replaced(grown_form: Form) -> None:
         os.kill(workers[-1], signal.SIGKILL)
         acknowledged_more(load, 100)
         eventually(lambda: len(web.children()) == len(workers) and workers[-1] not in web.children(), within_s=20)
-    everything_arrives(form, load)
+    everything_arrives(load)
 
 
 @pytest.mark.real
@@ -75,7 +60,7 @@ def test_lost_messages_lose_nothing(grown_form: Form, rabbitmq_server: str) -> N
         for _ in range(5):
             random_moment(random.Random(SEED), load)
             purge(rabbitmq_server)
-    everything_arrives(form, load)
+    everything_arrives(load)
 
 
 def test_a_killed_embedded_process_loses_nothing(embedded_form: Form) -> None:
@@ -94,7 +79,7 @@ def test_a_killed_embedded_process_loses_nothing(embedded_form: Form) -> None:
             up.start().wait_for(form.ready_url())
         acknowledged_more(load, 50)
     started = time.monotonic()
-    everything_arrives(form, load)
+    everything_arrives(load)
     assert time.monotonic() - started < 60
 
 

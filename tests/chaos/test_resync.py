@@ -12,10 +12,9 @@ import pytest
 
 from infra.database import schema
 from infra.database.engine import Database
-from tests.chaos.test_kills import SEED
 from tests.support.databases import rows
 from tests.support.forms import Form, settings
-from tests.support.load import under_load
+from tests.support.load import SEED, under_load
 from tests.support.mirror import becomes_equal, differences, of_debitor
 from tests.support.processes import Process, debitor, ending
 from tests.support.sandbox import sandbox

@@ -70,8 +70,7 @@ class Process:
 
     def children(self) -> list[int]:
         """The processes it has started itself."""
-        found = subprocess.run(["pgrep", "-P", str(self.pid)], capture_output=True, text=True, check=False, timeout=10)
-        return [int(pid) for pid in found.stdout.split()]
+        return children_of(self.pid)
 
     def kill(self) -> None:
         """kill -9 of all of it."""
@@ -100,6 +99,12 @@ class Process:
     def log(self) -> str:
         """Everything it has written, over all its lives."""
         return self.log_file.read_text(errors="replace") if self.log_file.exists() else ""
+
+
+def children_of(pid: int) -> list[int]:
+    """The processes that this one has started itself."""
+    found = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True, check=False, timeout=10)
+    return [int(pid) for pid in found.stdout.split()]
 
 
 def debitor(name: str, *arguments: str, environment: Mapping[str, str], folder: Path) -> Process:
