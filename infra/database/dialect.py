@@ -112,14 +112,24 @@ class Sql:
         return f"(SELECT value AS n FROM json_each(:{name}))"
 
     def among(self, column: str, name: str) -> str:
-        """
-        Whether a column holds one of the numbers bound as `numbers(…)` to `:name`.
-
-        PostgreSQL takes an array straight to the index, whatever it believes about the size of a table.
-        """
+        """Whether a column holds one of the numbers bound as `numbers(…)` to `:name`; for few, see `rows_of`."""
         if self.postgresql:
             return f"{column} = ANY(CAST(:{name} AS bigint[]))"
         return f"{column} IN (SELECT value FROM json_each(:{name}))"
+
+    def rows_of(self, table: str, column: str, name: str, also: str) -> str:
+        """
+        A FROM clause: the rows `d` of `:agreement` whose column holds one of the numbers bound to `:name`.
+
+        One look-up in the index per number, whatever the planner believes about the size of a growing table
+        (seen with `= ANY(…)`: a plan made for the empty table, 0.2 s per page of 1,000 at 15,000 rows).
+        """
+        if self.postgresql:
+            return (
+                f"unnest(CAST(:{name} AS bigint[])) AS s(n) CROSS JOIN LATERAL"
+                f" (SELECT * FROM {table} WHERE agreement = :agreement AND {column} = s.n{also} OFFSET 0) AS d"
+            )
+        return f"json_each(:{name}) AS s CROSS JOIN {table} AS d ON agreement = :agreement AND {column} = s.value{also}"
 
     def numbers(self, values: Collection[int]) -> Any:
         """A set of numbers as a parameter, sorted: rows are locked in one order everywhere."""

@@ -50,9 +50,8 @@ class DebtorRows:
     def living(self, numbers: Collection[int]) -> dict[int, StoredDebtor]:
         rows = self._connection.execute(
             sa.text(
-                "SELECT d.id, d.number, d.name, d.cvr, d.fingerprint FROM debtor d"
-                " WHERE d.agreement = :agreement AND d.gone_at IS NULL"
-                f" AND {self._sql.among('d.number', 'numbers')}"
+                "SELECT d.id, d.number, d.name, d.cvr, d.fingerprint FROM "
+                + self._sql.rows_of("debtor", "number", "numbers", " AND gone_at IS NULL")
             ),
             {"agreement": self._agreement, "numbers": self._sql.numbers(numbers)},
         )
@@ -62,10 +61,9 @@ class DebtorRows:
         """Locked: a tombstone comes back under one number only."""
         rows = self._connection.execute(
             sa.text(
-                "SELECT d.id, d.number, d.name, d.cvr, d.fingerprint FROM debtor d"
-                " WHERE d.agreement = :agreement AND d.gone_at IS NOT NULL AND d.absorbed_by IS NULL"
-                f" AND {self._sql.among('d.number', 'numbers')} ORDER BY d.gone_at DESC, d.id DESC"
-                f"{self._sql.for_update}"
+                "SELECT d.id, d.number, d.name, d.cvr, d.fingerprint FROM "
+                + self._sql.rows_of("debtor", "number", "numbers", " AND gone_at IS NOT NULL AND absorbed_by IS NULL")
+                + f" ORDER BY d.gone_at DESC, d.id DESC{self._sql.for_update}"
             ),
             {"agreement": self._agreement, "numbers": self._sql.numbers(numbers)},
         )

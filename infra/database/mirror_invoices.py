@@ -49,16 +49,16 @@ class InvoiceRows:
 
     def _rows(self, columns: str, numbers: Collection[int]) -> sa.CursorResult[Any]:
         return self._connection.execute(
-            sa.text(
-                f"SELECT {columns} FROM invoice WHERE agreement = :agreement AND {self._sql.among('number', 'numbers')}"
-            ).columns(net=Amount(), remainder=Amount()),
+            sa.text(f"SELECT {columns} FROM {self._sql.rows_of('invoice', 'number', 'numbers', '')}").columns(
+                net=Amount(), remainder=Amount()
+            ),
             {"agreement": self._agreement, "numbers": self._sql.numbers(numbers)},
         )
 
     def stored(self, numbers: Collection[int]) -> dict[int, StoredInvoice]:
         if not numbers:
             return {}
-        rows = self._rows("net, remainder, number, lines_fingerprint, lines_state", numbers)
+        rows = self._rows("d.net, d.remainder, d.number, d.lines_fingerprint, d.lines_state", numbers)
         return {
             row.number: StoredInvoice(
                 row.number, row.net, row.remainder, row.lines_fingerprint, LinesState(row.lines_state)
@@ -79,7 +79,7 @@ class InvoiceRows:
         tally = Tally(stale=len(by_number) - len(rising))
         if not rising:
             return Written(tally, set())
-        rows: list[Any] = list(self._rows("number, debtor_number, debtor_id, fingerprint", rising))
+        rows: list[Any] = list(self._rows("d.number, d.debtor_number, d.debtor_id, d.fingerprint", rising))
         stored = {row.number: _Row(row.number, row.debtor_number, row.debtor_id, row.fingerprint) for row in rows}
         new: list[Invoice] = []
         changed: list[Invoice] = []
@@ -162,8 +162,7 @@ class InvoiceRows:
             return {}
         rows = self._connection.execute(
             sa.text(
-                "SELECT d.number, d.id FROM debtor d WHERE d.agreement = :agreement AND d.gone_at IS NULL"
-                f" AND {self._sql.among('d.number', 'numbers')}"
+                f"SELECT d.number, d.id FROM {self._sql.rows_of('debtor', 'number', 'numbers', ' AND gone_at IS NULL')}"
             ),
             {"agreement": self._agreement, "numbers": self._sql.numbers(debtor_numbers)},
         )
@@ -291,8 +290,8 @@ class InvoiceRows:
             return set()
         rows = self._connection.execute(
             sa.text(
-                "SELECT DISTINCT debtor_number FROM invoice WHERE agreement = :agreement AND debtor_id IS NULL"
-                f" AND {self._sql.among('number', 'numbers')}"
+                "SELECT DISTINCT d.debtor_number FROM "
+                + self._sql.rows_of("invoice", "number", "numbers", " AND debtor_id IS NULL")
             ),
             {"agreement": self._agreement, "numbers": self._sql.numbers(numbers)},
         )
