@@ -21,6 +21,7 @@ from infra import logs
 from infra.database.engine import Database
 from infra.database.users import Users
 from tests.integration.console.world import QUICK
+from tests.support.company_files import report_of
 from tests.support.databases import AGREEMENT, KEY
 from tests.support.waiting import eventually
 
@@ -118,3 +119,26 @@ def connected(debitor: Debitor, stand_in: StandIn) -> Callable[..., None]:
         debitor("agreement", "add", AGREEMENT, *(options or ("--grant-token", "-")), stdin=stdin)
 
     return add
+
+
+class Import:
+    """Imports bytes, and reads the report."""
+
+    def __init__(self, debitor: Debitor, folder: Path) -> None:
+        self._debitor = debitor
+        self._folder = folder
+
+    def __call__(
+        self, content: bytes, *options: str, status: int = 0, name: str = "companies.csv"
+    ) -> list[tuple[str, ...]]:
+        (self._folder / name).write_bytes(content)
+        report = self._folder / "report.csv"
+        report.unlink(missing_ok=True)
+        self.said = self._debitor("companies", "import", name, "--report", "report.csv", *options, status=status)
+        assert [path.name for path in self._folder.iterdir() if path.name.startswith(".report")] == []
+        return [(line["row"], line["outcome"], line["column"], line["reason"]) for line in report_of(report)]
+
+
+@pytest.fixture
+def importing(debitor: Debitor, tmp_path: Path) -> Import:
+    return Import(debitor, tmp_path)
