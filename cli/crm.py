@@ -1,11 +1,12 @@
 """
-`debitor crm`: the connection to the CRM: what its events are signed with.
+`debitor crm`: the connection to the CRM: what its events are signed with, where events for it go.
 """
 
 from __future__ import annotations
 
 import click
 
+from cli.crm_endpoints import endpoint
 from cli.output import AGREEMENT, JSON, connected, print_json, print_table, read_secret
 
 _NUMBER = click.argument("number", type=AGREEMENT)
@@ -14,6 +15,9 @@ _NUMBER = click.argument("number", type=AGREEMENT)
 @click.group()
 def crm() -> None:
     """The CRM: events from it and to it."""
+
+
+crm.add_command(endpoint)
 
 
 @crm.group()

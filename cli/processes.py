@@ -81,7 +81,7 @@ def worker(threads: int) -> None:
 
 @click.command()
 def scheduler() -> None:
-    """Wake up what is due, drain the intake queue, clean up; a second one does no harm."""
+    """Wake up what is due, send events out, drain the intake queue, clean up; a second one does no harm."""
     from consumers.processes import start_scheduler, until_told_to_stop
     from infra.bootstrap import connect
     from infra.health import serve_health
@@ -92,9 +92,10 @@ def scheduler() -> None:
     if current.metrics_listen:
         serve_health(services, listen_address(current.metrics_listen))
     stop = until_told_to_stop()
-    thread = start_scheduler(services, stop)
+    threads = start_scheduler(services, stop)
     stop.wait()
-    thread.join(timeout=STOP_S)
+    for thread in threads:
+        thread.join(timeout=STOP_S)
     services.close()
 
 

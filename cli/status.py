@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import click
 
 from cli import lock
+from cli.crm_endpoints import as_shown
 from cli.output import JSON, CommandFailed, counted, print_facts, print_json, print_table, shown
 from domain.errors import ConfigurationError
 from domain.work import DAY_CALLS
@@ -39,11 +40,13 @@ def status(as_json: bool) -> None:
         "schema": None,
         "broker": _broker(services.settings),
         "agreements": [],
+        "endpoints": [],
     }
     try:
         report["schema"] = schema.current(services.database)
         schema.require_newest(services.database)
         report["agreements"] = _agreements(services)
+        report["endpoints"] = [as_shown(each) for each in services.endpoints.list() if each.disabled_at is None]
     except DatabaseAway as error:
         report["database"], trouble = "away", str(error)
     except ConfigurationError as error:
@@ -155,8 +158,23 @@ def _print(report: dict[str, Any]) -> None:
     for agreement in report["agreements"]:
         click.echo()
         _print_agreement(agreement)
+    for endpoint in report["endpoints"]:
+        _print_endpoint(endpoint)
     if report["schema"] is not None and not report["agreements"]:
         click.echo("No agreement is connected; `debitor agreement add NUMBER` connects one.")
+
+
+def _print_endpoint(endpoint: dict[str, Any]) -> None:
+    click.echo(f"\nEndpoint {endpoint['id']} {endpoint['url']}")
+    until = f" until {shown(endpoint['paused_until'])}" if endpoint["state"] == "paused" else ""
+    print_facts(
+        [
+            ("  state", f"{endpoint['state']}{until}"),
+            ("  waiting", counted(endpoint["pending"], "event")),
+            ("  last success", endpoint["last_success_at"]),
+            *([("  last error", endpoint["last_error"])] if endpoint["last_error"] else []),
+        ]
+    )
 
 
 def _print_agreement(agreement: dict[str, Any]) -> None:

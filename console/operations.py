@@ -15,6 +15,7 @@ from console.ports import ConsoleServices
 from console.sign_in import reader
 from domain.work import DAY_CALLS
 from infra.database import views_debtors, views_names, views_status
+from infra.database.endpoints import endpoints
 from infra.database.views_debtors import Agreement
 from infra.database.views_names import ListState
 from infra.database.views_status import LastEvent, Run, WorkState
@@ -25,10 +26,13 @@ KINDS = {
     "payments": marked("Payments"),
     "poll": marked("Looks for changes"),
     "reference": marked("Names"),
+    "companies": marked("Companies"),
+    "conversions": marked("Deals won"),
     "unusable": marked("Unusable events"),
 }
 SOURCES = {
     "hook": marked("Webhook"),
+    "crm": marked("The CRM"),
     "poll": marked("Poller"),
     "sync": marked("Sync now or replay"),
     "invoice": marked("New invoices"),
@@ -48,6 +52,10 @@ REASONS = {
     "rejected": marked("e-conomic refused it"),
     "service_gone": marked("A service of e-conomic was retired"),
     "unusable": marked("The event names nothing usable"),
+    "unknown_type": marked("An event of the CRM that Debitor does not know"),
+    "not_delivered": marked("An event did not reach the CRM"),
+    "endpoint_paused": marked("An address of the CRM keeps failing"),
+    "endpoint_gone": marked("An address of the CRM wants no events"),
     "unreadable": marked("e-conomic's answer cannot be read"),
     "not_found": marked("e-conomic does not know it"),
     "renumber_conflict": marked("Its new number belongs to another firm"),
@@ -60,6 +68,9 @@ SUBJECTS = {
     "debtor": marked("Debtor"),
     "invoice": marked("Invoice"),
     "hook": marked("Webhook"),
+    "crm event": marked("Event of the CRM"),
+    "delivery": marked("Event for the CRM"),
+    "endpoint": marked("Address of the CRM"),
     "run": marked("Run"),
     "deletions": marked("Deletions"),
     "lines": marked("Invoice lines"),
@@ -89,6 +100,9 @@ STATES = {
     "paused": marked("paused"),
     "outstanding": marked("about to start"),
     "idle": marked("up to date"),
+    "active": marked("works"),
+    "failing": marked("fails"),
+    "disabled": marked("disabled"),
 }
 COUNTS = {
     "debtors": marked("Debtors"),
@@ -142,6 +156,7 @@ def add_routes(pages: Blueprint, services: ConsoleServices) -> None:
             calls = views_status.calls_spent(connection, numbers, yesterday)
             failures = views_status.count_open_failures(connection, numbers)
             lists = views_names.list_states(connection, numbers)
+            addresses = endpoints(connection, [reader().firm_id])
         health = [
             Health(
                 agreement,
@@ -154,7 +169,7 @@ def add_routes(pages: Blueprint, services: ConsoleServices) -> None:
             )
             for agreement in mine
         ]
-        return render_template("console/status.html", health=health, day_calls=DAY_CALLS)
+        return render_template("console/status.html", health=health, endpoints=addresses, day_calls=DAY_CALLS)
 
     @pages.app_template_filter("words")
     def words(value: str, kind: str) -> str:

@@ -6,11 +6,14 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Callable
+from functools import partial
 
 import structlog
 from dramatiq import Worker
 
 from consumers.actors import declare_actors
+from consumers.relay import run_deliverer, run_publisher
 from consumers.scheduler import Scheduler
 from infra.bootstrap import Services
 
@@ -28,12 +31,18 @@ def start_consumers(services: Services, *, threads: int = THREADS) -> Worker:
     return worker
 
 
-def start_scheduler(services: Services, stop: threading.Event) -> threading.Thread:
-    """The scheduler on a thread of its own."""
-    thread = threading.Thread(target=Scheduler(services).run, args=(stop,), name="scheduler", daemon=True)
-    thread.start()
+def start_scheduler(services: Services, stop: threading.Event) -> list[threading.Thread]:
+    """The scheduler and the relay, on threads of their own; all end soon after `stop`."""
+    loops: dict[str, Callable[[threading.Event], None]] = {
+        "scheduler": Scheduler(services).run,
+        "publish": partial(run_publisher, services),
+        "deliver": partial(run_deliverer, services),
+    }
+    threads = [threading.Thread(target=loop, args=(stop,), name=name, daemon=True) for name, loop in loops.items()]
+    for thread in threads:
+        thread.start()
     log.info("scheduler.started")
-    return thread
+    return threads
 
 
 def until_told_to_stop() -> threading.Event:

@@ -115,6 +115,9 @@ class Scheduler:
             deleted = self._jobs.clean_inbox(self._services.settings.retention_days)
             if deleted:
                 log.info("inbox.cleaned", events=deleted)
+            told = self._services.deliveries.clean(self._services.settings.retention_days)
+            if told:
+                log.info("outbox.cleaned", events=told)
 
     def _store(self, hints: list[NewHint]) -> None:
         database = self._services.database

@@ -18,6 +18,8 @@ from infra.broker.intake_queue import IntakeQueue
 from infra.budget import SharedBudget
 from infra.database.agreements import Agreements
 from infra.database.crm_secrets import CrmSecrets
+from infra.database.deliveries import Deliveries
+from infra.database.endpoints import Endpoints
 from infra.database.engine import Database
 from infra.database.inbox import SqlInbox
 from infra.database.runs import Runs
@@ -43,6 +45,8 @@ class Services:
     database: Database
     agreements: Agreements
     crm_secrets: CrmSecrets
+    endpoints: Endpoints
+    deliveries: Deliveries
     work: WorkRows
     runs: Runs
     budget: SharedBudget
@@ -121,6 +125,8 @@ def connect(settings: Settings) -> Services:
         database=database,
         agreements=Agreements(database, box),
         crm_secrets=CrmSecrets(database, box),
+        endpoints=Endpoints(database, box),
+        deliveries=Deliveries(database),
         work=WorkRows(database),
         runs=Runs(database),
         budget=budget,

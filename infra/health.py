@@ -72,6 +72,9 @@ class DatabaseGauges(Collector):
         oldest = GaugeMetricFamily("debitor_inbox_oldest_seconds", "Age of the oldest unhandled event")
         waiting = GaugeMetricFamily("debitor_work_waiting", "Kinds of work that wait, by reason", labels=["reason"])
         failures = GaugeMetricFamily("debitor_failures_open", "Things a person must look at")
+        unpublished = GaugeMetricFamily("debitor_outbox_unpublished", "Events that wait for the exchange")
+        deliveries = GaugeMetricFamily("debitor_deliveries_pending", "Deliveries to endpoints that wait")
+        paused = GaugeMetricFamily("debitor_endpoints_paused", "Endpoints that keep failing")
         up = GaugeMetricFamily("debitor_database_up", "1 while the database answers")
         try:
             numbers = self._look()
@@ -86,7 +89,10 @@ class DatabaseGauges(Collector):
         for reason, count in numbers["waiting"].items():
             waiting.add_metric([reason], count)
         failures.add_metric([], numbers["failures"])
-        yield from (up, outstanding, oldest, waiting, failures)
+        unpublished.add_metric([], numbers["unpublished"])
+        deliveries.add_metric([], numbers["deliveries"])
+        paused.add_metric([], numbers["endpoints_paused"])
+        yield from (up, outstanding, oldest, waiting, failures, unpublished, deliveries, paused)
 
 
 def backlog(database: Database) -> dict[str, Any]:
@@ -101,12 +107,19 @@ def backlog(database: Database) -> dict[str, Any]:
         waiting = connection.execute(
             sa.text("SELECT reason, count(*) FROM work WHERE reason IS NOT NULL GROUP BY reason")
         ).all()
-        failures = connection.execute(sa.text("SELECT count(*) FROM failure WHERE state = 'open'")).scalar_one()
+        counts = connection.execute(
+            sa.text(
+                "SELECT (SELECT count(*) FROM failure WHERE state = 'open'),"
+                " (SELECT count(*) FROM outbox WHERE published_at IS NULL),"
+                " (SELECT count(*) FROM delivery WHERE state = 'pending'),"
+                " (SELECT count(*) FROM endpoint WHERE paused_at IS NOT NULL AND disabled_at IS NULL)"
+            )
+        ).one()
     return {
         "outstanding": dict(outstanding),
         "oldest_s": round(max(0.0, float(oldest or 0)), 3),
         "waiting": dict(waiting),
-        "failures": failures,
+        **dict(zip(("failures", "unpublished", "deliveries", "endpoints_paused"), counts, strict=True)),
     }
 
 

@@ -22,6 +22,9 @@ INTAKE_QUEUE = "debitor.intake"
 INTAKE_DEAD_LETTERS = xq_name(INTAKE_QUEUE)
 """What came out of that queue and is no event, or none that the database takes; as durable, for a person to look at."""
 
+EVENTS_EXCHANGE = "debitor.events"
+"""Everything Debitor tells (topic, durable); the routing key is the event's type."""
+
 
 class Route(NamedTuple):
     """Where a wake-up goes."""

@@ -31,6 +31,8 @@ _INSTEAD = {
     " --print shows it), then dismiss this",
     "crm event": "it would say the same again: have the CRM send it right, then dismiss this",
     "company": "merge or delete the company in the CRM as well, or dismiss this",
+    "delivery": "mend the endpoint, then send it again: debitor crm endpoint resend (the failure says which)",
+    "endpoint": "mend the endpoint: it is tried by itself, and this closes when it accepts an event",
     "deletions": "look whether these debtors are deleted in e-conomic; if so: debitor resync {agreement}"
     " --allow-deletions",
     "renumbering": "compare the two debtors in e-conomic; when it is right as it stands, dismiss this",

@@ -54,7 +54,7 @@ def free_the_dead(database: Database) -> int:
     """Give back the leases of processes of this machine that are gone; returns how many. Raises DatabaseAway."""
     freed = 0
     with database.quick() as connection:
-        for table, unfinished in (("work", ""), ("run", " AND state IN ('queued', 'running', 'waiting')")):
+        for table, unfinished in (("work", ""), ("job", ""), ("run", " AND state IN ('queued', 'running', 'waiting')")):
             held = connection.execute(
                 sa.text(f"SELECT lease_token FROM {table} WHERE lease_token IS NOT NULL{unfinished}")
             )

@@ -31,6 +31,32 @@ class Jobs:
             )
             return claimed.first() is not None
 
+    def hold(self, name: str, token: str, seconds: float) -> bool:
+        """
+        Whether this token's holder does a job that only one process does, for so many seconds from now; it is asked
+        for again before they have passed.
+        """
+        with self._database.quick() as connection:
+            held = connection.execute(
+                sa.text(
+                    "INSERT INTO job (name, claimed_at, lease_token, lease_until)"
+                    f" VALUES (:name, {self._sql.now}, :token, {self._sql.after('seconds')}) ON CONFLICT (name)"
+                    " DO UPDATE SET lease_token = excluded.lease_token, lease_until = excluded.lease_until"
+                    " WHERE job.lease_token IS NULL OR job.lease_token = excluded.lease_token"
+                    f" OR job.lease_until < {self._sql.now} RETURNING name"
+                ),
+                {"name": name, "token": token, "seconds": seconds},
+            )
+            return held.first() is not None
+
+    def let_go(self, token: str) -> None:
+        """Somebody else may do at once what this token's holder did."""
+        with self._database.quick() as connection:
+            connection.execute(
+                sa.text("UPDATE job SET lease_token = NULL, lease_until = NULL WHERE lease_token = :token"),
+                {"token": token},
+            )
+
     def clean_edges(self) -> None:
         """Forget re-numberings older than 30 days: nobody follows them any more (design.md §2)."""
         with self._database.write() as connection:

@@ -219,6 +219,7 @@ class WorkRows:
         with self._database.write() as connection:
             connection.execute(sa.text("UPDATE work SET lease_token = NULL, lease_until = NULL"))
             connection.execute(sa.text("UPDATE run SET lease_token = NULL, lease_until = NULL"))
+            connection.execute(sa.text("UPDATE job SET lease_token = NULL, lease_until = NULL"))
 
     def try_now(self, agreement: int) -> None:
         """A person mended something: whatever waits for this agreement may start at once."""

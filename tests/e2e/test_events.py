@@ -5,8 +5,12 @@ from __future__ import annotations
 import json
 from decimal import Decimal
 
+from domain.events import EventType, NewEvent, company_subject
+from infra.database.outbox import SqlOutbox
 from tests.support.forms import Agreement, Form
 from tests.support.mirror import becomes_equal
+from tests.support.receiver import receiver
+from tests.support.signed import signed
 from tests.support.waiting import eventually
 
 
@@ -183,3 +187,38 @@ def test_a_new_products_name_appears(agreement: Agreement) -> None:
 
     eventually(lambda: names().get("VP-9") == "Varmepumpe 9 kW")
     assert agreement.failures() == []
+
+
+def test_the_crm_tells_and_is_told(form: Form) -> None:
+    """
+    A signed company of the CRM is a company, once; an event that is committed is told to an endpoint, signed; both by
+    the running processes alone.
+    """
+    agreement = form.agreement(hooks=False)
+    into = _printed(form, "secret", "crm", "secret", "add", str(agreement.number))
+    with receiver() as crm:
+        out = _printed(form, "secret", "crm", "endpoint", "add", crm.address, "--internal")
+        company = {"id": f"crm-{agreement.number}", "name": "Nordvind Service A/S"}
+        body, headers = signed(into, "msg_1", data=company)
+        url = f"{form.address}/webhooks/crm/{agreement.number}"
+        assert form.http.post(url, content=body, headers=headers).status_code == 202
+        assert form.http.post(url, content=body, headers=headers).status_code == 200
+        eventually(lambda: agreement.rows("SELECT 1 FROM company WHERE crm_id = :id", id=company["id"]))
+
+        with form.database.write() as connection:
+            event = NewEvent(EventType.COMPANY_UPDATED, company_subject(1), {"company": company})
+            SqlOutbox(connection, form.database.sql, agreement=agreement.number).add([event])
+        eventually(lambda: crm.got)
+        assert crm.got[0].event["type"] == "company.updated"
+        assert crm.got[0].event["data"]["company"] == company
+        crm.got[0].checked_with(out)
+        form.debitor("crm", "endpoint", "disable", "1")
+
+
+def _printed(form: Form, name: str, *command: str) -> str:
+    """A secret that a command shows this once; it must never be in a log."""
+    status, said = form.debitor(*command, "--json")
+    assert status == 0, said
+    secret = str(json.loads(said[said.index("{") : said.rindex("}") + 1])[name])
+    form.secrets.append(secret)
+    return secret

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import pytest
 
+from domain.events import EventType, NewEvent
 from infra.crm.signatures import key_of, new_secret
 from infra.database.crm_secrets import CrmSecrets
+from infra.database.endpoints import Endpoints
 from infra.database.engine import Database
+from infra.database.outbox import SqlOutbox
 from infra.database.sealed import SEALED
 from infra.encryption import SecretBox
 from tests.integration.cli.conftest import Debitor
-from tests.support.databases import AGREEMENT, KEY, add_agreement, rows
+from tests.support.databases import AGREEMENT, KEY, add_agreement, rows, scalar
 
 
 @pytest.fixture
@@ -55,3 +58,63 @@ def test_the_key_changes(debitor: Debitor, secrets: CrmSecrets, monkeypatch: pyt
 
     assert CrmSecrets(secrets._database, SecretBox([new])).keys(AGREEMENT) == (key_of(made),)
     assert {column.table.name for column in SEALED} == {"agreement", "crm_secret", "endpoint_secret"}
+
+
+def test_endpoints_come_and_go(debitor: Debitor, secrets: CrmSecrets, database: Database) -> None:
+    """An endpoint is added with a secret shown once, listed without it, signed for with a second one, disabled."""
+    endpoints = Endpoints(database, SecretBox([KEY]))
+    made = debitor.json(
+        "crm", "endpoint", "add", "http://127.0.0.1:9/h?key=k1", "--internal", "--type", "invoice.booked"
+    )
+    assert endpoints.keys(made["id"]) == (key_of(made["secret"]),)
+    second = debitor("crm", "endpoint", "rotate", made["id"]).stdout.strip()
+    assert endpoints.keys(made["id"]) == (key_of(second), key_of(made["secret"]))
+    assert "1 secret retired" in debitor("crm", "endpoint", "rotate", made["id"], "--finish").output
+    assert endpoints.keys(made["id"]) == (key_of(second),)
+
+    (listed,) = debitor.json("crm", "endpoint", "list")
+    assert (listed["url"], listed["types"], listed["state"]) == ("http://127.0.0.1:9/h", ["invoice.booked"], "active")
+    said = str(listed) + debitor("crm", "endpoint", "list").output + debitor("status").output
+    assert all(hidden not in said for hidden in (made["secret"], second, "k1"))
+    assert "Endpoint 1 http://127.0.0.1:9/h" in said
+
+    debitor("crm", "endpoint", "disable", made["id"])
+    assert debitor.json("crm", "endpoint", "list")[0]["state"] == "disabled"
+    assert debitor.json("status")["endpoints"] == []
+
+
+def test_endpoint_trouble(debitor: Debitor, secrets: CrmSecrets) -> None:
+    """What cannot be done is said in one line; an address nothing will be sent to is warned of at once."""
+    add = ("crm", "endpoint", "add")
+    assert "https://" in debitor(*add, "http://crm.example/", status=1).stderr
+    assert "password" in debitor(*add, "https://a:b@crm.example/", status=1).stderr
+    assert "invoice.eaten" in debitor(*add, "https://crm.example/", "--type", "invoice.eaten", status=2).stderr
+    assert "whsec_" in debitor(*add, "https://crm.example/", "--stdin", stdin="hunter2", status=1).stderr
+    assert debitor.json("crm", "endpoint", "list") == []
+
+    assert "--internal" in debitor(*add, "https://127.0.0.1/").stderr
+    for command in (("disable", 7), ("rotate", 7), ("rotate", 7, "--finish"), ("resend", 7, "--given-up")):
+        assert "no endpoint 7" in debitor("crm", "endpoint", *command, status=1).stderr
+
+
+def test_events_are_resent(debitor: Debitor, secrets: CrmSecrets, database: Database) -> None:
+    """One event, a range, or what was given up; never without saying which."""
+    with database.write() as connection:
+        events = [
+            NewEvent(EventType.INVOICE_BOOKED, "debtor 1", {}),
+            NewEvent(EventType.DUPLICATE_FOUND, "company 1", {}),
+        ]
+        SqlOutbox(connection, database.sql, agreement=AGREEMENT).add(events)
+    debitor("crm", "endpoint", "add", "https://127.0.0.1/")
+    first = scalar(database, "SELECT event_id FROM outbox WHERE id = 1")
+
+    resend = ("crm", "endpoint", "resend", 1)
+    assert "1 event will" in debitor(*resend, "--event", first).output
+    assert "2 events will" in debitor(*resend, "--since", "2026-01-01").output
+    assert "0 events will" in debitor(*resend, "--until", "2026-01-01").output
+    assert "0 events will" in debitor(*resend, "--given-up").output
+    assert "not there" in debitor(*resend, "--event", first, "--event", "evt_none", status=1).stderr
+    debitor(*resend, status=2)
+    debitor(*resend, "--event", first, "--given-up", status=2)
+    debitor("crm", "endpoint", "disable", 1)
+    assert "disabled" in debitor(*resend, "--given-up", status=1).stderr

@@ -17,6 +17,7 @@ from domain.reference import Listing
 from infra.database import tables
 from infra.database.engine import DatabaseAway
 from infra.database.tables import work
+from infra.database.tables_outbox import endpoint
 from tests.integration.console.world import NOW, Browser, FakeServices, World
 
 A = 1001
@@ -433,3 +434,19 @@ def test_our_bug_has_a_number(mette: Browser, caplog: pytest.LogCaptureFixture) 
     record = next(record for record in caplog.records if record.getMessage() == "console.failed")
     assert record.__dict__["correlation_id"] == number[1]
     assert record.exc_info is not None
+
+
+def test_endpoints_on_the_status_page(mette: Browser, world: World, firm: int) -> None:
+    """The status page says how the firm's endpoints do, without what their addresses keep secret; only its own."""
+    assert "Events for the CRM" not in page(mette, "/status")
+    for owner, url in ((firm, "https://crm.example/hooks?key=hidden"), (world.firm(), "https://elsewhere.example/")):
+        world.insert(
+            endpoint, firm_id=owner, url=url, internal=False, created_at=NOW, failures=20, paused_at=NOW,
+            paused_until=NOW, last_error="it answered 500",
+        )  # fmt: skip
+
+    words = page(mette, "/status")
+    assert "https://crm.example/hooks keeps failing." in words
+    assert "it answered 500" in words
+    assert "hidden" not in words
+    assert "elsewhere" not in words
