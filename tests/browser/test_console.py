@@ -57,7 +57,8 @@ def tab_to(page: Page, name: str, limit: int = 40) -> None:
 def test_keyboard_alone_is_enough(desk: Page) -> None:
     """Everything daily work needs is reached with Tab, Enter and typing, and the focus is always visible."""
     desk.goto("/")
-    desk.keyboard.type("mette@fjordlys.example")  # the first field has the focus
+    expect(desk.get_by_label("E-mail address")).to_be_focused()
+    desk.keyboard.type("mette@fjordlys.example")
     desk.keyboard.press("Tab")
     desk.keyboard.type(PASSWORD)
     desk.keyboard.press("Enter")

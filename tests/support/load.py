@@ -170,7 +170,7 @@ def everything_arrives(load: Load, *, by_itself: bool = False) -> None:
     eventually(lambda: not load.missing(), within_s=40, why=lambda: f"seed {SEED}: {load.missing()[:5]}")
     load.send_again()
     becomes_equal(agreement.form.database, agreement.books, within_s=30)
-    eventually(lambda: agreement.outstanding() == 0, within_s=10)
+    eventually(lambda: agreement.outstanding() == 0, within_s=30)
     assert agreement.failures() == []
     numbers = [row.number for row in agreement.rows("SELECT number FROM debtor WHERE agreement = :agreement")]
     assert len(numbers) == len(set(numbers)), "a debtor was stored twice"

@@ -39,7 +39,7 @@ def test_an_exception_rolls_back(store: Database) -> None:
 def _write_and_fail(database: Database) -> None:
     with database.write() as connection:
         for _ in range(2):
-            connection.execute(sa.text(f"INSERT INTO job VALUES ('once', {database.sql.now})"))
+            connection.execute(sa.text(f"INSERT INTO job (name, claimed_at) VALUES ('once', {database.sql.now})"))
 
 
 def test_writers_of_a_process_queue(store: Database) -> None:
