@@ -96,9 +96,12 @@ def _agreements(services: Services) -> list[dict[str, Any]]:
         events = views_status.last_events(connection, numbers)
         open_failures = views_status.count_open_failures(connection, numbers)
         runs = views_status.runs(connection, numbers)
+        forecasts = views_status.call_forecasts(connection, numbers)
+    now = dt.datetime.now(dt.UTC)
     reports = []
     for agreement in connected:
         mine = [state for state in work if state.agreement == agreement.number]
+        calls = forecasts[agreement.number]
         oldest = [state.oldest_at for state in mine if state.oldest_at is not None]
         reports.append(
             {
@@ -123,8 +126,14 @@ def _agreements(services: Services) -> list[dict[str, Any]]:
                 ],
                 "last_events": {each.source: each.received_at for each in events if each.agreement == agreement.number},
                 "open_failures": open_failures.get(agreement.number, 0),
-                "calls_spent": services.budget.spent(agreement.number),
+                "calls_spent": calls.spent,
                 "calls_allowed": DAY_CALLS,
+                "calls_left": calls.left,
+                "calls_per_hour": calls.per_hour,
+                "calls_run_out_at": None
+                if calls.runs_out_in_s is None
+                else now + dt.timedelta(seconds=calls.runs_out_in_s),
+                "drains_every_s": round(calls.every_s, 1),
                 "runs": [
                     {
                         "id": run.id,
@@ -177,6 +186,20 @@ def _print_endpoint(endpoint: dict[str, Any]) -> None:
     )
 
 
+def _calls(agreement: dict[str, Any]) -> str:
+    """What is spent, and how far the rest goes."""
+    parts = [
+        f"{agreement['calls_spent']:,} of {agreement['calls_allowed']:,} in 24 hours,"
+        f" {counted(agreement['calls_left'], 'call')} left"
+    ]
+    if agreement["calls_run_out_at"] is not None:
+        until = shown(agreement["calls_run_out_at"])
+        parts.append(f"at {agreement['calls_per_hour']:,} an hour they last until {until}")
+    if agreement["drains_every_s"]:
+        parts.append(f"events are read every {agreement['drains_every_s']:g} s so that they last")
+    return "; ".join(parts)
+
+
 def _print_agreement(agreement: dict[str, Any]) -> None:
     click.echo(f"Agreement {agreement['number']} {agreement['name'] or '(e-conomic was not asked yet)'}")
     oldest: dt.datetime | None = agreement["oldest_unhandled_at"]
@@ -189,7 +212,7 @@ def _print_agreement(agreement: dict[str, Any]) -> None:
             ("  unhandled", f"{counted(agreement['unhandled_events'], 'event')}{waiting}"),
             ("  last events", ", ".join(f"{source} {shown(at)}" for source, at in agreement["last_events"].items())),
             ("  failures", agreement["open_failures"]),
-            ("  calls", f"{agreement['calls_spent']:,} of {agreement['calls_allowed']:,} in 24 hours"),
+            ("  calls", _calls(agreement)),
         ]
     )
     for wait in agreement["waits"]:

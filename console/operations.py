@@ -13,6 +13,7 @@ from flask.typing import ResponseReturnValue
 from console.language import gettext, marked
 from console.ports import ConsoleServices
 from console.sign_in import reader
+from domain.call_forecast import CallForecast
 from domain.work import DAY_CALLS
 from infra.database import views_debtors, views_names, views_status
 from infra.database.endpoints import endpoints
@@ -130,9 +131,15 @@ class Health(NamedTuple):
     work: list[WorkState]
     events: list[LastEvent]
     runs: list[Run]
-    calls: int
+    calls: CallForecast
     failures: int
     lists: list[ListState]
+
+    @property
+    def calls_run_out_at(self) -> dt.datetime | None:
+        """When bulk work has to stop at this pace; None = not within a day."""
+        seconds = self.calls.runs_out_in_s
+        return None if seconds is None else dt.datetime.now(dt.UTC) + dt.timedelta(seconds=seconds)
 
     @property
     def names_read_at(self) -> dt.datetime | None:
@@ -146,14 +153,13 @@ def add_routes(pages: Blueprint, services: ConsoleServices) -> None:
 
     @pages.get("/status")
     def status() -> ResponseReturnValue:
-        yesterday = dt.datetime.now(dt.UTC) - dt.timedelta(days=1)
         with database.read() as connection:
             mine = views_debtors.agreements(connection, reader().firm_id)
             numbers = [agreement.number for agreement in mine]
             work = views_status.work_states(connection, numbers)
             events = views_status.last_events(connection, numbers)
             runs = views_status.runs(connection, numbers)
-            calls = views_status.calls_spent(connection, numbers, yesterday)
+            calls = views_status.call_forecasts(connection, numbers)
             failures = views_status.count_open_failures(connection, numbers)
             lists = views_names.list_states(connection, numbers)
             addresses = endpoints(connection, [reader().firm_id])
@@ -163,7 +169,7 @@ def add_routes(pages: Blueprint, services: ConsoleServices) -> None:
                 [row for row in work if row.agreement == agreement.number],
                 [row for row in events if row.agreement == agreement.number],
                 [row for row in runs if row.agreement == agreement.number],
-                calls.get(agreement.number, 0),
+                calls[agreement.number],
                 failures.get(agreement.number, 0),
                 [row for row in lists if row.agreement == agreement.number],
             )

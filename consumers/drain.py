@@ -94,14 +94,19 @@ def drain(services: Services, agreement: int, kind: Kind) -> None:
 
 
 def _work(services: Services, lease: Lease) -> str:
-    seconds = 0.0 if lease.kind in TAKE else postpone_s(services.work.arrivals(lease))
-    if seconds > 0:
-        services.work.postpone(lease, seconds)
-        return "paced"
+    people_first = False
+    if lease.kind not in TAKE:
+        arrivals = services.work.arrivals(lease)
+        seconds = postpone_s(arrivals)
+        people_first = (seconds > 0 or arrivals.dear) and services.work.people_wait(lease)
+        if seconds > 0 and not people_first:
+            services.work.postpone(lease, seconds)
+            return "paced"
     work = LeasedWork(services.database, lease)
     started = time.monotonic()
     with work.transaction() as uow:
-        hints = uow.inbox.outstanding(lease.agreement, lease.kind, MOST_EVENTS if lease.kind in TAKE else MOST_HINTS)
+        most = MOST_EVENTS if lease.kind in TAKE else MOST_HINTS
+        hints = uow.inbox.outstanding(lease.agreement, lease.kind, most, people_only=people_first)
         old = lease.kind is Kind.DEBTORS and waited_too_long(uow, hints)
         if lease.kind is Kind.UNUSABLE:
             turn_into_failures(uow, hints)

@@ -47,6 +47,16 @@ class Arrivals(NamedTuple):
     since_drain_s: float
     spent_share: float
 
+    @property
+    def dear(self) -> bool:
+        """So much is spent that what is left must last for the day."""
+        return self.spent_share >= BUSY_SHARE
+
+
+def spacing_s(spent_share: float) -> float:
+    """From drain to drain: two calls each at least, so that the rest of the budget lasts for the day."""
+    return min(MAX_WAIT_S, 2 * 86_400 / max(1.0, (1.0 - spent_share) * DAY_CALLS))
+
 
 def postpone_s(arrivals: Arrivals) -> float:
     """
@@ -56,12 +66,10 @@ def postpone_s(arrivals: Arrivals) -> float:
     second of silence, at most 30 seconds from drain to drain. Past 20 % of the day's calls, what is left is spread
     over the day.
     """
-    if arrivals.spent_share >= BUSY_SHARE:
-        left = max(0.0, 1.0 - arrivals.spent_share)
-        # Two calls a drain at least, so that the rest of the budget lasts for the day.
-        spacing_s = min(MAX_WAIT_S, 2 * 86_400 / max(1.0, left * DAY_CALLS))
-        if arrivals.since_drain_s < spacing_s:
-            return spacing_s - arrivals.since_drain_s
+    if arrivals.dear:
+        every_s = spacing_s(arrivals.spent_share)
+        if arrivals.since_drain_s < every_s:
+            return every_s - arrivals.since_drain_s
     calm = arrivals.last_second < BUSY_HINTS
     if calm or arrivals.since_hint_s >= QUIET_S or arrivals.since_drain_s >= PATIENCE_S:
         return 0.0

@@ -23,7 +23,7 @@ from infra.database.endpoints import Endpoints
 from infra.database.engine import Database
 from infra.database.inbox import SqlInbox
 from infra.database.runs import Runs
-from infra.database.work import WorkRows
+from infra.database.work import WorkRows, asked_for
 from infra.economic.client import EconomicClient
 from infra.economic.config import EconomicConfig
 from infra.encryption import SecretBox
@@ -83,6 +83,7 @@ class Services:
         with self.database.write() as connection:
             hint = NewHint(agreement, kind, Source.SYNC, correlation_id, number, number)
             SqlInbox(connection, self.database.sql).add([hint])
+            asked_for(connection, agreement, kind)
         self.wake_ups.note(agreement, kind)
         return correlation_id
 

@@ -12,6 +12,7 @@ from collections import Counter
 import sqlalchemy as sa
 import structlog
 
+from domain.call_forecast import DAY_RESERVE, DAY_S
 from domain.errors import RateLimited
 from domain.work import DAY_CALLS
 from infra.database.dialect import as_time
@@ -22,10 +23,8 @@ from infra.metrics import CALLS
 log = structlog.get_logger()
 
 BLOCK = 10  # calls that bulk work reserves at once
-DAY_RESERVE = 2_000  # calls of the day kept for people and conversions
 BUCKET_RESERVE = 0.10  # of the bucket, likewise
 PAUSE_S = 5.0  # after a 429 that names no time
-DAY_S = 25 * 3_600  # calls are counted by the full hour: those of the first minutes of an hour must last as long
 LOW = 0.5  # a bucket fuller than this needs no bookkeeping
 
 
@@ -50,16 +49,34 @@ class SharedBudget:
         self.made[agreement] += 1
 
     def _admit(self, agreement: int, *, bulk: bool) -> None:
-        if bulk:
-            with self._lock:
-                left = self._reserved.get(agreement, 0)
-                if left > 0:
-                    self._reserved[agreement] = left - 1
-                    return
+        if bulk and self._takes_reserved(agreement):
+            return
         self._reserve(agreement, BLOCK if bulk else 1, bulk=bulk)
         if bulk:
             with self._lock:
                 self._reserved[agreement] = self._reserved.get(agreement, 0) + BLOCK - 1
+
+    def _takes_reserved(self, agreement: int) -> bool:
+        """Whether a call reserved earlier is used; none is while e-conomic has asked any process for a pause."""
+        with self._lock:
+            left = self._reserved.get(agreement, 0)
+            if left > 0:
+                self._reserved[agreement] = left - 1
+        if left > 0 and self._is_paused(agreement):
+            with self._lock:
+                self._reserved.pop(agreement, None)
+            return False
+        return left > 0
+
+    def _is_paused(self, agreement: int) -> bool:
+        with self._database.quick() as connection:
+            return (
+                connection.execute(
+                    sa.text(f"SELECT 1 FROM budget WHERE agreement = :agreement AND paused_until > {self._sql.now}"),
+                    {"agreement": agreement},
+                ).first()
+                is not None
+            )
 
     def seen(self, agreement: int, status: int, rate: RateSeen | None, retry_after_s: float | None) -> None:
         CALLS.labels(str(status)).inc()

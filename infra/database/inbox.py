@@ -29,12 +29,14 @@ class SqlInbox:
         self._sql = sql
         self._agreement = agreement
 
-    def outstanding(self, agreement: int, kind: Kind, limit: int) -> list[Hint]:
-        """The oldest unhandled events, at most `limit`, sorted by id."""
+    def outstanding(self, agreement: int, kind: Kind, limit: int, *, people_only: bool = False) -> list[Hint]:
+        """The oldest unhandled events, at most `limit`, sorted by id; `people_only`: those a person asked for."""
+        people = " AND source = 'sync'" if people_only else ""
         rows = self._connection.execute(
             sa.text(
                 "SELECT id, old_number, new_number, correlation_id, body, webhook_id FROM inbox"
-                " WHERE agreement = :agreement AND kind = :kind AND handled_at IS NULL ORDER BY id LIMIT :limit"
+                f" WHERE agreement = :agreement AND kind = :kind AND handled_at IS NULL{people}"
+                " ORDER BY id LIMIT :limit"
             ),
             {"agreement": agreement, "kind": kind.value, "limit": limit},
         )

@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from domain.call_forecast import DAY_S, CallForecast, SpentHour, forecast
 from domain.hints import Kind
 from infra.database import tables
-from infra.database.dialect import UtcDateTime
+from infra.database.dialect import Sql, UtcDateTime
 from infra.database.views_debtors import columns_of
 
 RECENT_EVENTS = 20_000
@@ -122,14 +123,16 @@ def last_events(connection: Connection, agreements: Collection[int]) -> list[Las
     return [LastEvent._make(row) for row in connection.execute(query)]
 
 
-def calls_spent(connection: Connection, agreements: Collection[int], since: dt.datetime) -> dict[int, int]:
-    """e-conomic calls per agreement since a time, whole hours; agreements without any are left out."""
-    query = (
-        sa.select(_calls.c.agreement, sa.func.sum(_calls.c.spent))
-        .where(_calls.c.agreement.in_(agreements), _calls.c.hour > since)
-        .group_by(_calls.c.agreement)
+def call_forecasts(connection: Connection, agreements: Collection[int]) -> dict[int, CallForecast]:
+    """What each agreement has spent of e-conomic's calls, and how long the rest will last."""
+    age_s = sa.literal_column(Sql(connection.dialect.name).seconds_since("hour"), sa.Float)
+    query = sa.select(_calls.c.agreement, age_s, _calls.c.spent).where(
+        _calls.c.agreement.in_(agreements), age_s < DAY_S
     )
-    return {agreement: int(spent) for agreement, spent in connection.execute(query)}
+    hours: dict[int, list[SpentHour]] = {agreement: [] for agreement in agreements}
+    for agreement, age, spent in connection.execute(query):
+        hours[agreement].append(SpentHour(float(age), int(spent)))
+    return {agreement: forecast(spent) for agreement, spent in hours.items()}
 
 
 def runs(connection: Connection, agreements: Collection[int]) -> list[Run]:

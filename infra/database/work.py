@@ -30,6 +30,9 @@ OWED_EVERY_S = 1.0
 LEASE_S = 180
 """Longer than the longest e-conomic call with its retries (30 s each, three tries)."""
 
+MOST_ASKED = 20
+"""More at once is somebody replaying everything, not a person who waits."""
+
 _OUTSTANDING = (
     "EXISTS (SELECT 1 FROM inbox WHERE inbox.agreement = work.agreement AND inbox.kind = work.kind"
     " AND inbox.handled_at IS NULL)"
@@ -170,6 +173,18 @@ class WorkRows:
             spent_share=float(spent or 0) / DAY_CALLS,
         )
 
+    def people_wait(self, lease: Lease) -> bool:
+        """Whether events are outstanding that a person asked for, few enough to be read before all others."""
+        with self._database.quick() as connection:
+            asked = connection.execute(
+                sa.text(
+                    "SELECT count(*) FROM (SELECT 1 FROM inbox WHERE agreement = :agreement AND kind = :kind"
+                    " AND handled_at IS NULL AND source = 'sync' LIMIT :more) AS asked"
+                ),
+                {"agreement": lease.agreement, "kind": lease.kind.value, "more": MOST_ASKED + 1},
+            ).scalar_one()
+            return 0 < int(asked) <= MOST_ASKED
+
     def release(self, lease: Lease, *, drained: bool = False) -> None:
         """Give the lease back; a drain that went well also clears the reason it waited for."""
         with self._database.quick() as connection:
@@ -235,6 +250,17 @@ def start_now(connection: Connection, agreement: int) -> None:
         " AND state IN ('queued', 'running', 'waiting')",
     ):
         connection.execute(sa.text(statement), {"agreement": agreement})
+
+
+def asked_for(connection: Connection, agreement: int, kind: Kind) -> None:
+    """A person waits: what was put off for the pace, or for want of calls, may start now."""
+    connection.execute(
+        sa.text(
+            "UPDATE work SET not_before = NULL WHERE agreement = :agreement AND kind = :kind"
+            " AND (reason IS NULL OR reason = 'rate_limited')"
+        ),
+        {"agreement": agreement, "kind": kind.value},
+    )
 
 
 def check_in(connection: Connection, sql: Sql, lease: Lease) -> None:

@@ -36,13 +36,36 @@ def test_agreement(debitor: Debitor, database: Database) -> None:
     [found] = debitor.json("status")["agreements"]
 
     assert (found["unhandled_events"], found["open_failures"], found["calls_spent"]) == (1, 1, 0)
-    assert found["calls_allowed"] == 50_000
+    assert (found["calls_allowed"], found["calls_left"], found["calls_run_out_at"]) == (50_000, 50_000, None)
     assert found["oldest_unhandled_at"] == found["last_events"]["hook"]
     assert set(found["last_events"]) == {"hook", "poll"}
     assert [(wait["kind"], wait["reason"]) for wait in found["waits"]] == [("debtors", "credentials_refused")]
     printed = debitor("status").stdout
     assert "debtors wait until -: e-conomic refuses the tokens (credentials_refused)" in printed
     assert "0 of 50,000" in printed
+
+
+def test_how_far_the_calls_go(debitor: Debitor, database: Database) -> None:
+    """What is left, until when at this pace, and that events are spread."""
+    world = World(database)
+    world.agreement(AGREEMENT, world.firm())
+    do(
+        database,
+        f"INSERT INTO calls (agreement, hour, spent) VALUES ({AGREEMENT}, {database.sql.after('ago')}, 30000)",
+        ago=-3_600,
+    )
+
+    [found] = debitor.json("status")["agreements"]
+
+    assert found["calls_left"] == 20_000
+    assert 29_000 < found["calls_per_hour"] <= 30_000
+    hours = dt.datetime.fromisoformat(found["calls_run_out_at"]) - dt.datetime.now(dt.UTC)
+    assert dt.timedelta(minutes=35) < hours < dt.timedelta(minutes=38)
+    assert found["drains_every_s"] == 8.6
+    printed = debitor("status").stdout
+    assert "30,000 of 50,000 in 24 hours, 20,000 calls left" in printed
+    assert "an hour they last until" in printed
+    assert "events are read every 8.6 s" in printed
 
 
 def test_no_secrets(debitor: Debitor, monkeypatch: pytest.MonkeyPatch) -> None:

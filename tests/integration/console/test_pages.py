@@ -262,6 +262,12 @@ def test_status_at_a_glance(mette: Browser, world: World) -> None:
     assert "Last event: Webhook" in words
     assert "Open failures 1" in words
     assert "of 50,000" in words
+    assert "Calls left 50,000 at this pace they last" in words
+
+    world.insert(tables.calls, agreement=A, hour=dt.datetime.now(dt.UTC) - dt.timedelta(minutes=50), spent=30_000)
+    words = page(mette, "/status")
+    assert "Calls left 20,000 at this pace until" in words
+    assert "events are read every 9 seconds" in words
 
 
 def test_failures_say_what_to_do(mette: Browser, world: World) -> None:

@@ -353,7 +353,8 @@ def test_failures_runs_and_calls(world: World, firm: int) -> None:
     with world.database.read() as connection:
         assert views_status.count_open_failures(connection, [A, 2002]) == {A: 2}
         runs = views_status.runs(connection, [A])
-        assert views_status.calls_spent(connection, [A], NOW - dt.timedelta(days=1)) == {A: 23}
+        calls = views_status.call_forecasts(connection, [A, 2002])
+    assert (calls[A].spent, calls[A].left, calls[2002].spent) == (23, 49_977, 0)
 
     assert [run.state for run in runs] == ["running", "failed", "done"]
     assert runs[0].counts == {"read": 3}

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import httpx
 import pytest
 
 from consumers.drain import drain
@@ -24,6 +25,7 @@ from infra.broker import topology
 from infra.database.engine import Database
 from infra.database.inbox import SqlInbox
 from infra.database.names import NameRows
+from infra.economic import EconomicClient, EconomicConfig
 from tests.integration.consumers.conftest import settings_for
 from tests.support.accounting import HeldAccounting, OneClient
 from tests.support.brokers import waiting
@@ -437,3 +439,148 @@ def test_old_events_wait_for_the_token(services: Services) -> None:
 
     assert (outstanding(services.database), services.runs.due()) == (1, [])
     assert work_row(services.database).reason == "credentials_missing"
+
+
+# -- the budget, and who comes first ------------------------------------------------------
+
+
+def spend(database: Database, calls: int) -> None:
+    do(
+        database,
+        f"INSERT INTO calls (agreement, hour, spent) VALUES (:agreement, {database.sql.after('ago')}, :calls)",
+        agreement=AGREEMENT,
+        calls=calls,
+        ago=-7_200,
+    )
+
+
+def asked_by_people(database: Database) -> list[int]:
+    query = "SELECT new_number FROM inbox WHERE handled_at IS NULL AND source = 'sync' ORDER BY id"
+    return [row.new_number for row in rows(database, query)]
+
+
+def test_past_a_fifth_of_the_day_the_rest_is_spread(services: Services) -> None:
+    """An event right after the last drain waits for its turn, without a reason, and is read then."""
+    accounting = use(services, HeldAccounting(NORDVIND))
+    database = services.database
+    spend(database, 30_000)
+    do(database, f"UPDATE work SET drained_at = {database.sql.now}")
+    add_hints(database, 100)
+
+    drain(services, AGREEMENT, Kind.DEBTORS)
+
+    left = scalar(database, f"SELECT -{database.sql.seconds_since('not_before')} FROM work WHERE kind = 'debtors'")
+    assert (accounting.asked, work_row(database).reason) == ([], None)
+    assert 5 < left <= 8.64
+
+    do(database, f"UPDATE work SET not_before = NULL, drained_at = {database.sql.after('ago')}", ago=-9)
+    drain(services, AGREEMENT, Kind.DEBTORS)
+    assert accounting.asked == [100]
+
+
+def test_a_person_is_not_put_off(services: Services) -> None:
+    """Past a fifth of the day's calls "Sync now" is read at once, and alone: the events keep their turn."""
+    accounting = use(services, HeldAccounting(NORDVIND, Debtor(200, "Sydhavnens Smedje ApS")))
+    database = services.database
+    spend(database, 30_000)
+    do(database, f"UPDATE work SET drained_at = {database.sql.now}")
+    add_hints(database, 200)
+    drain(services, AGREEMENT, Kind.DEBTORS)
+    assert not services.work.is_due(AGREEMENT, Kind.DEBTORS)
+
+    services.ask(AGREEMENT, 100)
+    drain(services, AGREEMENT, Kind.DEBTORS)
+
+    assert accounting.asked == [100]
+    assert (outstanding(database), asked_by_people(database)) == (1, [])
+
+
+def test_somebody_who_replays_everything_is_no_person_who_waits(services: Services) -> None:
+    """Hundreds of requests at once keep the pace."""
+    accounting = use(services, HeldAccounting(NORDVIND))
+    database = services.database
+    spend(database, 30_000)
+    do(database, f"UPDATE work SET drained_at = {database.sql.now}")
+    for number in range(1, 30):
+        services.ask(AGREEMENT, number)
+
+    drain(services, AGREEMENT, Kind.DEBTORS)
+
+    assert (accounting.asked, len(asked_by_people(database))) == ([], 29)
+
+
+def test_the_reserve_is_for_people(services: Services) -> None:
+    """With the day's bulk calls spent events wait as rate limited, and "Sync now" is read all the same."""
+    paths: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        paths.append(request.url.path)
+        if request.url.path == "/self":
+            return httpx.Response(200, json={"agreementNumber": AGREEMENT})
+        return httpx.Response(200, json={"customerNumber": 100, "name": NORDVIND.name})
+
+    services.client = EconomicClient(
+        EconomicConfig("http://rest.example", app_secret_token="app-secret"),
+        httpx.MockTransport(answer),
+        services.budget,
+    )
+    database = services.database
+    spend(database, 48_000)
+    add_hints(database, *range(1, 41))
+    drain(services, AGREEMENT, Kind.DEBTORS)
+    assert (work_row(database).reason, outstanding(database), paths) == ("rate_limited", 40, ["/self"])
+
+    services.ask(AGREEMENT, 100)
+    drain(services, AGREEMENT, Kind.DEBTORS)
+
+    assert paths == ["/self", "/customers/100"]
+    assert living(database) == [100]
+    assert outstanding(database) == 40
+
+
+def test_another_agreements_storm_slows_nobody(services: Services, running: Callable[[Services], None]) -> None:
+    """While one agreement's storm holds its calls, a lone event of another one is read."""
+    busy, other = HeldAccounting(NORDVIND), HeldAccounting(Debtor(7, "Sydhavnens Smedje ApS"), agreement=2)
+    database = services.database
+    add_agreement(database, 2)
+
+    class Clients(OneClient):
+        def agreement(self, number: int, _token: str) -> Any:
+            return other if number == 2 else busy
+
+    services.client = Clients(busy)  # type: ignore[assignment]
+    with busy.hold(100) as moment:
+        add_hints(database, *[100] * 3_000)
+        running(services)
+        moment.wait()
+        add_hints(database, *[100] * 3_000)
+        add_hints(database, 7, agreement=2)
+
+        eventually(lambda: living(database) == [7])
+        assert outstanding(database) >= 6_000
+
+    eventually(lambda: outstanding(database) == 0, within_s=20)
+
+
+def test_a_token_swapped_later_is_noticed(services: Services) -> None:
+    """Before anything goes /self is asked: another agreement's answer stores nothing, until it is mended."""
+    accounting = use(services, HeldAccounting(NORDVIND, Debtor(200, "Sydhavnens Smedje ApS")))
+    database = services.database
+    add_hints(database, 100, 200)
+    drain(services, AGREEMENT, Kind.DEBTORS)
+    books, accounting.books = accounting.books, {100: Debtor(100, "Somebody else", cvr="10101010")}
+    accounting.agreement = 999
+
+    add_hints(database, 200)
+    drain(services, AGREEMENT, Kind.DEBTORS)
+    assert (work_row(database).reason, living(database)) == ("wrong_agreement", [100, 200])
+
+    add_hints(database, 100)  # not believed either, although it takes nobody away
+    do(database, "UPDATE work SET not_before = NULL")
+    drain(services, AGREEMENT, Kind.DEBTORS)
+    assert scalar(database, "SELECT name FROM debtor WHERE number = 100") == NORDVIND.name
+
+    accounting.books, accounting.agreement = books, AGREEMENT
+    do(database, "UPDATE work SET not_before = NULL")
+    drain(services, AGREEMENT, Kind.DEBTORS)
+    assert (outstanding(database), work_row(database).reason) == (0, None)

@@ -6,9 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from domain.call_forecast import DAY_RESERVE
 from domain.errors import RateLimited
 from domain.work import DAY_CALLS
-from infra.budget import BLOCK, DAY_RESERVE, SharedBudget
+from infra.budget import BLOCK, SharedBudget
 from infra.database.engine import Database
 from infra.economic.rates import RateSeen
 from tests.support.databases import AGREEMENT, add_agreement, do, scalar
@@ -167,3 +168,18 @@ def test_a_refused_call_costs_nothing(store: Database, budget: SharedBudget) -> 
 
     assert admitted(budget, 5) == 0
     assert scalar(store, "SELECT window_left FROM budget") == 40
+
+
+def test_a_retry_after_seen_by_one_is_obeyed_by_all(store: Database, budget: SharedBudget) -> None:
+    """Another process, with calls reserved already, makes none of them while the pause lasts, and goes on after it."""
+    other = SharedBudget(store)
+    assert admitted(other, 1, bulk=True) == 1
+    budget.seen(AGREEMENT, 429, None, 40.0)
+
+    with pytest.raises(RateLimited) as refused:
+        other.admit(AGREEMENT, False)
+    assert 30 < (refused.value.retry_after_s or 0) <= 40
+    assert admitted(other, BLOCK, bulk=True) == 0
+
+    do(store, f"UPDATE budget SET paused_until = {store.sql.after('ago')}", ago=-1)
+    assert admitted(other, 1) == 1
