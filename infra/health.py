@@ -75,6 +75,7 @@ class DatabaseGauges(Collector):
         unpublished = GaugeMetricFamily("debitor_outbox_unpublished", "Events that wait for the exchange")
         deliveries = GaugeMetricFamily("debitor_deliveries_pending", "Deliveries to endpoints that wait")
         paused = GaugeMetricFamily("debitor_endpoints_paused", "Endpoints that keep failing")
+        calls = GaugeMetricFamily("debitor_economic_calls_day", "Calls of the last 24 hours", labels=["agreement"])
         up = GaugeMetricFamily("debitor_database_up", "1 while the database answers")
         try:
             numbers = self._look()
@@ -92,7 +93,9 @@ class DatabaseGauges(Collector):
         unpublished.add_metric([], numbers["unpublished"])
         deliveries.add_metric([], numbers["deliveries"])
         paused.add_metric([], numbers["endpoints_paused"])
-        yield from (up, outstanding, oldest, waiting, failures, unpublished, deliveries, paused)
+        for agreement, count in numbers["calls"].items():
+            calls.add_metric([str(agreement)], count)
+        yield from (up, outstanding, oldest, waiting, failures, unpublished, deliveries, paused, calls)
 
 
 def backlog(database: Database) -> dict[str, Any]:
@@ -123,6 +126,18 @@ def backlog(database: Database) -> dict[str, Any]:
     }
 
 
+def gauges(database: Database) -> dict[str, Any]:
+    """What waits now, and each agreement's calls of the last 24 hours. Raises DatabaseAway."""
+    with database.read() as connection:
+        calls = connection.execute(
+            sa.text(
+                f"SELECT agreement, sum(spent) FROM calls WHERE hour > {database.sql.after('day')} GROUP BY agreement"
+            ),
+            {"day": -86_400},
+        ).all()
+    return {**backlog(database), "calls": dict(calls)}
+
+
 class HealthPath:
     """Answers `/health/live`, `/health/ready` and `/metrics`, hands the rest to `app`."""
 
@@ -130,7 +145,7 @@ class HealthPath:
         self._app = app
         self._takes_events = takes_events
         self._backlog = InTime(lambda: backlog(services.database))
-        self._gauges = DatabaseGauges(self._backlog)
+        self._gauges = DatabaseGauges(InTime(lambda: gauges(services.database)))
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         match environ["PATH_INFO"]:

@@ -33,7 +33,7 @@ def alone(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Form]:
         database = Database(url)
         schema.migrate(database)
         environment = settings(url, "memory://", "127.0.0.1:1", economic)
-        yield Form("alone", database, economic, "http://127.0.0.1:1", tmp_path, environment, {})
+        yield Form("alone", database, economic, "http://127.0.0.1:1", tmp_path, environment, {}, {})
         database.close()
 
 

@@ -90,6 +90,7 @@ class Form:
     folder: Path
     environment: dict[str, str]
     processes: dict[str, Process]
+    health: dict[str, str]  # where each process answers health and metrics
     secrets: list[str] = field(default_factory=lambda: [APP_SECRET, KEY])
     http: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=15, trust_env=False))
 
@@ -159,18 +160,16 @@ def settings(database_url: str, broker_url: str, listen: str, economic: Sandbox)
 
 
 @contextmanager
-def grown(
-    folder: Path, database_url: str, broker_url: str, *, direct_url: str | None = None, workers: int = 2
-) -> Iterator[Form]:
-    """Web (two processes), workers and a scheduler; `direct_url` is how the test itself sees the database."""
+def grown(folder: Path, database_url: str, broker_url: str, *, workers: int = 2) -> Iterator[Form]:
+    """Web (two processes), workers and a scheduler."""
     listen = f"127.0.0.1:{free_port()}"
     with ExitStack() as stack:
         economic = stack.enter_context(sandbox(folder))
         environment = settings(database_url, broker_url, listen, economic)
-        database = Database(direct_url or database_url)
+        database = Database(database_url)
         stack.callback(database.close)
         schema.migrate(database)
-        health: dict[str, str] = {}
+        health = {"web": listen}
         processes = {"web": debitor("web", "serve", environment=environment, folder=folder)}
         for name in [*(f"worker-{place}" for place in range(1, workers + 1)), "scheduler"]:
             health[name] = f"127.0.0.1:{free_port()}"
@@ -183,7 +182,7 @@ def grown(
         stack.enter_context(ending(*processes.values()))
         for process in processes.values():
             process.start()
-        form = Form("grown", database, economic, f"http://{listen}", folder, environment, processes)
+        form = Form("grown", database, economic, f"http://{listen}", folder, environment, processes, health)
         stack.callback(form.http.close)
         for name, process in processes.items():
             process.wait_for(form.ready_url() if name == "web" else f"http://{health[name]}/health/live")
@@ -203,7 +202,7 @@ def embedded(folder: Path) -> Iterator[Form]:
         up.wait_for(f"http://{listen}/health/ready")
         database = Database(environment["DEBITOR_DATABASE_URL"])
         stack.callback(database.close)
-        form = Form("embedded", database, economic, f"http://{listen}", folder, environment, {"up": up})
+        form = Form("embedded", database, economic, f"http://{listen}", folder, environment, {"up": up}, {"up": listen})
         stack.callback(form.http.close)
         yield form
 
