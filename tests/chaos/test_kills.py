@@ -7,11 +7,14 @@ import random
 import signal
 import time
 
+import httpx
 import pytest
 
 from tests.support.brokers import purge
+from tests.support.databases import do
 from tests.support.forms import Form, alive
 from tests.support.load import SEED, acknowledged_more, everything_arrives, random_moment, under_load
+from tests.support.processes import debitor, ending
 from tests.support.waiting import eventually
 
 
@@ -63,6 +66,48 @@ def test_lost_messages_lose_nothing(grown_form: Form, rabbitmq_server: str) -> N
     everything_arrives(load)
 
 
+@pytest.mark.real
+def test_frozen_processes_hold_up_nobody(grown_form: Form) -> None:
+    """
+    Workers and one of two schedulers stopped with SIGSTOP at random moments while the others go on; awake again they
+    write nothing over it. A frozen web server answers late, or its sender tries again.
+    """
+    form, chance = grown_form, random.Random(SEED)
+    agreement = form.agreement(hooks=False, debtors=60)
+    second = debitor("scheduler-2", "scheduler", environment=form.environment, folder=form.folder)
+    with ending(second), under_load(agreement, seed=SEED, pause_s=0.1) as load:
+        second.start()
+        eventually(lambda: "scheduler.started" in second.log(), within_s=20)
+        for victim in ("worker-1", "scheduler", "worker-2", "worker-1"):
+            random_moment(chance, load)
+            process = form.processes[victim]
+            process.freeze()
+            other = form.agreement(hooks=False, debtors=1)
+            assert other.hook(new=1).status_code == 202
+            eventually(lambda other=other: other.debtor(1), within_s=20)  # type: ignore[misc]
+            let_free_leases_pass(form)
+            acknowledged_more(load, 10)
+            process.thaw()
+        form.processes["scheduler"].kill()
+        form.processes["scheduler"].start()
+        web = form.processes["web"]
+        web.freeze()
+        with pytest.raises(httpx.TimeoutException):
+            httpx.get(form.ready_url(), timeout=0.5, trust_env=False)
+        web.thaw()
+        acknowledged_more(load, 30)
+    everything_arrives(load)
+
+
+def let_free_leases_pass(form: Form) -> None:
+    """As if three minutes had passed, but for rows that somebody frozen has locked."""
+    do(
+        form.database,
+        "UPDATE work SET lease_until = now() - interval '1 second' WHERE (agreement, kind) IN"
+        " (SELECT agreement, kind FROM work WHERE lease_token IS NOT NULL FOR UPDATE SKIP LOCKED)",
+    )
+
+
 def test_a_killed_embedded_process_loses_nothing(embedded_form: Form) -> None:
     """`debitor up` killed at random moments, the whole of it or its parent alone, and started again at once."""
     form, chance = embedded_form, random.Random(SEED)
@@ -90,6 +135,7 @@ def test_two_embedded_processes(embedded_form: Form) -> None:
 
     assert code == 1
     assert "running here already" in text
+    assert f"process {form.processes['up'].children()[0]}," in text
     assert form.http.get(form.ready_url()).status_code == 200
 
 

@@ -64,6 +64,39 @@ def test_catching_up_by_itself(form: Form) -> None:
     becomes_equal(form.database, agreement.books)
 
 
+def test_a_service_down_for_hours(form: Form) -> None:
+    """After hours events still wait, tried for every ten minutes, with nothing failed; then all are handled."""
+    agreement = form.agreement(hooks=False)
+    for number in (100, 101, 102):
+        agreement.books.create(number, name=f"Firma {number} ApS")
+    with agreement.books.fault(path="/", status=503):
+        agreement.hook(new=100)
+        waits_for(agreement, "unavailable")
+        ago = agreement.form.database.sql.after("ago")
+        seven_hours = {"agreement": agreement.number, "ago": -7 * 3600}
+        do(form.database, f"UPDATE inbox SET received_at = {ago} WHERE agreement = :agreement", **seven_hours)
+        do(
+            form.database,
+            f"UPDATE work SET attempts = 45, waiting_since = {ago}, not_before = NULL"
+            " WHERE agreement = :agreement AND kind = 'debtors'",
+            **seven_hours,
+        )
+        eventually(lambda: agreement.work().attempts == 46, within_s=20)
+        left = f"SELECT -{form.database.sql.seconds_since('not_before')} FROM work WHERE agreement = :agreement"
+        assert 300 < float(agreement.rows(f"{left} AND kind = 'debtors'")[0][0]) <= 600
+        calls = len(agreement.books.calls())
+        for number in (101, 102):
+            assert agreement.hook(new=number).status_code == 202
+        stays(lambda: len(agreement.books.calls()) == calls, for_s=1.5)
+        assert agreement.outstanding() == 3
+        assert agreement.failures() == []
+    let_the_wait_pass(agreement)
+
+    becomes_equal(form.database, agreement.books)
+    eventually(lambda: agreement.work().reason is None)
+    assert agreement.failures() == []
+
+
 def test_a_429_is_obeyed(form: Form) -> None:
     """Retry-After pauses the whole agreement, invoices too, and nobody calls before it has passed."""
     agreement = form.agreement(hooks=False)

@@ -80,6 +80,14 @@ class Process:
             self._running.wait(timeout=10)
             self._running = None
 
+    def freeze(self) -> None:
+        """SIGSTOP of all of it."""
+        os.killpg(self.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """SIGCONT."""
+        os.killpg(self.pid, signal.SIGCONT)
+
     def stop(self, *, within_s: float = 30.0) -> int:
         """SIGTERM, as a supervisor does; returns the exit code."""
         assert self._running is not None
