@@ -64,6 +64,10 @@ def debtor_subject(agreement: int, debtor: int) -> str:
 class Outbox(Protocol):
     """Events to be told, inside one transaction."""
 
+    def wanted(self) -> frozenset[str]:
+        """The types that an endpoint of the firm takes: changes that may be many are told to nobody else."""
+        ...
+
     def add(self, events: Sequence[NewEvent]) -> None:
         """
         They are told once this transaction is committed, and only then.

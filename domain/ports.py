@@ -21,6 +21,7 @@ from domain.take_companies import CompanyStore
 if TYPE_CHECKING:
     from domain.poll import PollState
     from domain.resync import ResyncOptions
+    from domain.told import Party
 
 T = TypeVar("T")
 
@@ -160,10 +161,17 @@ class Tally:
 
 
 class Written(NamedTuple):
-    """What writing headers did; `debtors` = the debtor numbers of those created or updated."""
+    """
+    What writing headers did.
+
+    `debtors` = the debtor numbers of those created or updated; `new` and `paid` = the invoices that were not there, and
+    those of which nothing is left to pay now, sorted.
+    """
 
     tally: Tally
     debtors: set[int]
+    new: tuple[int, ...] = ()
+    paid: tuple[int, ...] = ()
 
 
 class FailureReport(NamedTuple):
@@ -192,6 +200,10 @@ class DebtorStore(Protocol):
 
     def write(self, changes: DebtorChanges, causes: Mapping[int, str]) -> None:
         """Write what `decide` said; `causes` gives the correlation id per number."""
+        ...
+
+    def parties(self, ids: Collection[int]) -> dict[int, Party]:
+        """These rows, tombstones too, as events name them, by id."""
         ...
 
     def remember_edges(self, edges: Iterable[Edge]) -> None: ...
@@ -224,6 +236,10 @@ class InvoiceStore(Protocol):
 
     def write(self, invoices: Sequence[Invoice], stamps: Mapping[int, int], causes: Mapping[int, str]) -> Written:
         """Insert or update headers whose stamp rises; `stamps` and `causes` by invoice number."""
+        ...
+
+    def parties(self, numbers: Collection[int]) -> dict[int, Party]:
+        """Whose these invoices are, by invoice number; those without a debtor are left out."""
         ...
 
     def write_lines(

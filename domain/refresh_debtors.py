@@ -16,6 +16,7 @@ from domain.hints import Hint, Kind, NewHint, Source, bundles, edges
 from domain.ports import AccountingApi, FailureReport, Page, UnitOfWork, Unreadable, WorkPort
 from domain.reading_plan import Plan, Walk, plan_reads
 from domain.reference import ask_for_names, of_debtors
+from domain.told import DEBTOR_TYPES, told_debtors
 from domain.trust import GUARD_COUNT, DeletionGuard, TooManyGo, UnsureWhoAnswers
 
 A = TypeVar("A")
@@ -344,6 +345,10 @@ def _store(
         rising = uow.debtors.raise_stamps(readings.stamps)
         fresh = {number: readings.read[number] for number in rising}
         changes = _decided(uow, readings, fresh, claimed, guard)
+        wanted = uow.outbox.wanted() if tracker and (changes.update or changes.bury) else frozenset()
+        before = {}
+        if not wanted.isdisjoint(DEBTOR_TYPES):
+            before = uow.debtors.parties([*(row_id for row_id, _ in changes.update), *changes.bury])
         uow.debtors.write(changes, causes)
         uow.debtors.remember_edges(claimed)
         uow.debtors.adopt_invoices([number for number, debtor in fresh.items() if debtor is not None])
@@ -370,6 +375,7 @@ def _store(
         if release:
             uow.release()
         ask_for_names(uow, work.agreement, of_debtors(fresh.values()), next(iter(causes.values()), ""))
+        uow.outbox.add(told_debtors(work.agreement, changes, before, wanted))
         if readings.total is not None:  # last: its row is locked by nobody for long
             uow.debtors_total(readings.total)
 

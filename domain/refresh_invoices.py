@@ -4,6 +4,7 @@ Use cases: read the booked invoices that hints point at, with their lines; look 
 
 from __future__ import annotations
 
+import datetime as dt
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,10 +25,12 @@ from domain.ports import (
     UnitOfWork,
     Unreadable,
     WorkPort,
+    Written,
 )
 from domain.reading_plan import Walk, plan_reads
 from domain.reference import ask_for_names, of_invoices
 from domain.refresh_debtors import FEW, HintTracker, Refreshed, last_number, listed
+from domain.told import INVOICE_TYPES, told_invoices
 
 SINGLE_READS_LEAST = 20
 SINGLE_READS_SHARE = 0.01
@@ -317,7 +320,20 @@ def store_invoices(
             uow.release()
         lists = of_invoices(readings.headers.values(), readings.all_lines())
         ask_for_names(uow, work.agreement, lists, next(iter(causes.values()), ""))
+        _tell(uow, work.agreement, readings, written)
     count(done, written.tally, lines, readings)
+
+
+def _tell(uow: UnitOfWork, agreement: int, readings: InvoiceReadings, written: Written) -> None:
+    if not written.new and not written.paid:
+        return
+    wanted = uow.outbox.wanted()
+    if wanted.isdisjoint(INVOICE_TYPES):
+        return
+    booked, paid = ([readings.headers[number] for number in numbers] for numbers in (written.new, written.paid))
+    owners = uow.invoices.parties([*written.new, *written.paid])
+    today = dt.datetime.now(dt.UTC).date()
+    uow.outbox.add(told_invoices(agreement, booked, paid, owners, readings.lines, wanted, today=today))
 
 
 def debtor_hints(

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 from domain.reference import DEBTOR, LINE, Fields, Listing
+from domain.told import money
 from infra.database.api_views import Debtor, Invoice, Line
 from infra.database.company_views import Company
 from infra.database.dialect import time_text
@@ -20,14 +21,6 @@ Json = dict[str, object]
 
 DEBTOR_NAMES: Fields = {field: which for field, which in DEBTOR.items() if field != "currency"}
 INVOICE_NAMES: Fields = {"layout": Listing.LAYOUTS, "sales_person": Listing.EMPLOYEES}
-
-
-def money(amount: Decimal | None) -> str | None:
-    """Exact, with two decimals at least: `200.00`, `0.125`."""
-    if amount is None:
-        return None
-    whole, _, decimals = f"{amount:f}".partition(".")
-    return f"{whole}.{decimals.rstrip('0').ljust(2, '0')}"
 
 
 def quantity(amount: Decimal | None) -> str | None:

@@ -12,8 +12,10 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from domain.debtors import MAX_NUMBER, Debtor, DebtorChanges, Edge, StoredDebtor
+from domain.told import Party
 from infra.database import bulk
 from infra.database.dialect import Sql
+from infra.database.parties import PARTY, PARTY_JOINS, party_of
 from infra.database.readings import What, raise_stamps
 
 EDGES_KEPT_S = 30 * 86_400
@@ -68,6 +70,18 @@ class DebtorRows:
             {"agreement": self._agreement, "numbers": self._sql.numbers(numbers)},
         )
         return [_stored(row, gone=True) for row in rows]
+
+    def parties(self, ids: Collection[int]) -> dict[int, Party]:
+        if not ids:
+            return {}
+        rows = self._connection.execute(
+            sa.text(
+                f"SELECT {PARTY} FROM debtor p {PARTY_JOINS} WHERE p.agreement = :agreement"
+                f" AND {self._sql.among('p.id', 'ids')}"
+            ),
+            {"agreement": self._agreement, "ids": self._sql.numbers(ids)},
+        )
+        return {row[0]: party_of(row) for row in rows}
 
     def write(self, changes: DebtorChanges, causes: Mapping[int, str]) -> None:
         """In this order, so that no two living rows ever share a number."""

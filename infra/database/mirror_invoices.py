@@ -13,8 +13,10 @@ from sqlalchemy.engine import Connection
 
 from domain.invoices import Invoice, Line, LinesState, lines_fingerprint
 from domain.ports import StoredInvoice, Tally, Written
+from domain.told import Party
 from infra.database import bulk
 from infra.database.dialect import Amount, Sql
+from infra.database.parties import PARTY, PARTY_JOINS, party_of
 from infra.database.readings import What, raise_stamps
 
 _BASE = Invoice._fields
@@ -66,6 +68,19 @@ class InvoiceRows:
             for row in rows
         }
 
+    def parties(self, numbers: Collection[int]) -> dict[int, Party]:
+        if not numbers:
+            return {}
+        rows = self._connection.execute(
+            sa.text(
+                f"SELECT {PARTY}, i.number FROM (SELECT d.number, d.debtor_id"
+                f" FROM {self._sql.rows_of('invoice', 'number', 'numbers', '')}) AS i"
+                f" JOIN debtor p ON p.id = i.debtor_id {PARTY_JOINS}"
+            ),
+            {"agreement": self._agreement, "numbers": self._sql.numbers(numbers)},
+        )
+        return {row[-1]: party_of(row[:-1]) for row in rows}
+
     def write(self, invoices: Sequence[Invoice], stamps: Mapping[int, int], causes: Mapping[int, str]) -> Written:
         """An unchanged header costs its stamp only."""
         by_number = {invoice.number: invoice for invoice in invoices}
@@ -95,9 +110,16 @@ class InvoiceRows:
         owners, now = self._owners(debtors), dt.datetime.now(dt.UTC)
         if new:
             self._insert(new, owners, causes, now)
+        paid: tuple[int, ...] = ()
         if changed:
+            paid = self._newly_paid(changed)
             self._update(changed, stored, owners, causes, now)
-        return Written(tally, debtors)
+        return Written(tally, debtors, tuple(invoice.number for invoice in new), paid)
+
+    def _newly_paid(self, changed: Sequence[Invoice]) -> tuple[int, ...]:
+        """Those of which something was left to pay until now."""
+        now_paid = [invoice.number for invoice in changed if not invoice.remainder]
+        return tuple(sorted(number for number, row in self.stored(now_paid).items() if row.remainder))
 
     def _insert(
         self, new: Sequence[Invoice], owners: Mapping[int, int], causes: Mapping[int, str], now: dt.datetime

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
-from domain.events import NewEvent
+from domain.events import EventType, NewEvent
 from infra.database.dialect import Sql
 from infra.database.tables_outbox import outbox, outbox_subject
 
@@ -30,6 +30,12 @@ class SqlOutbox:
         self._sql = sql
         self._firm = firm
         self._agreement = agreement
+
+    def wanted(self) -> frozenset[str]:
+        endpoints = self._endpoints(self._firm_id()).values()
+        if any(types is None for types in endpoints):
+            return frozenset(EventType)
+        return frozenset().union(*(types for types in endpoints if types))
 
     def add(self, events: Sequence[NewEvent]) -> None:
         if not events:

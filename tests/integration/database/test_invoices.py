@@ -81,7 +81,7 @@ def test_a_header_is_stored_whole(store: Database) -> None:
         row = connection.execute(tables.invoice.select()).one()._mapping
     assert {name: row[name] for name in Invoice._fields} == invoice(20417)._asdict()
     assert (row["lines_state"], row["correlation_id"], row["debtor_id"]) == ("pending", "c0ffee", None)
-    assert written == Written(Tally(created=1), {100})
+    assert written == Written(Tally(created=1), {100}, new=(20417,))
 
 
 def test_an_unchanged_header_costs_its_stamp_only(store: Database) -> None:
@@ -101,7 +101,7 @@ def test_a_changed_header_is_updated(store: Database) -> None:
 
     written = write(store, invoice(1, remainder="0.00"), invoice(2), invoice(3), stamp=2)
 
-    assert written == Written(Tally(created=1, updated=1, unchanged=1), {100})
+    assert written == Written(Tally(created=1, updated=1, unchanged=1), {100}, new=(3,), paid=(1,))
     with store.read() as connection:
         found = connection.execute(tables.invoice.select().order_by(tables.invoice.c.number)).all()
     assert [row.remainder for row in found] == [Decimal(0), Decimal("250.00"), Decimal("250.00")]

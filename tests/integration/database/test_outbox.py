@@ -11,10 +11,15 @@ from decimal import Decimal
 import pytest
 import sqlalchemy as sa
 
+from domain.debtors import Debtor, DebtorChanges
 from domain.events import EventType, NewEvent, company_subject
+from domain.told import Party
 from infra.database.engine import Database
+from infra.database.mirror_debtors import DebtorRows
+from infra.database.mirror_invoices import InvoiceRows
 from infra.database.outbox import SqlOutbox
 from tests.support.databases import AGREEMENT, do, rows, scalar
+from tests.unit.domain.fakes import an_invoice
 
 CREATED, MERGED = EventType.COMPANY_CREATED, EventType.COMPANY_MERGED
 
@@ -115,3 +120,56 @@ def test_each_endpoint_gets_what_it_wants(store: Database) -> None:
         (everything, "company.merged", 1),
         (merges, "company.merged", 1),
     ]
+
+
+def test_what_endpoints_take(store: Database) -> None:
+    """The types of all endpoints together; everything as soon as one takes all; disabled ones take nothing."""
+
+    def wanted() -> frozenset[str]:
+        with store.read() as connection:
+            return SqlOutbox(connection, store.sql, agreement=AGREEMENT).wanted()
+
+    assert wanted() == frozenset()
+    add_endpoint(store, "invoice.booked", disabled=True)
+    assert wanted() == frozenset()
+    add_endpoint(store, "invoice.booked")
+    add_endpoint(store, "invoice.paid debtor.deleted")
+    assert wanted() == {"invoice.booked", "invoice.paid", "debtor.deleted"}
+    add_endpoint(store)
+    assert wanted() == frozenset(EventType)
+
+
+def test_parties(store: Database) -> None:
+    """A debtor is named with the company it is linked to now, and says whether it is in scope; so does its invoice."""
+    with store.write() as connection:
+        debtors = [Debtor(100, "Nordvind Service A/S", debtor_group=1), Debtor(200, "Fjordlys A/S", debtor_group=2)]
+        DebtorRows(connection, store.sql, AGREEMENT).write(DebtorChanges(insert=debtors), {})
+        InvoiceRows(connection, store.sql, AGREEMENT).write(
+            [an_invoice(1, 100).header, an_invoice(2, 200).header, an_invoice(3, 300).header], {1: 1, 2: 1, 3: 1}, {}
+        )
+    ids = [row.id for row in rows(store, "SELECT id FROM debtor ORDER BY number")]
+    firm = scalar(store, "SELECT firm_id FROM agreement")
+    do(
+        store,
+        "INSERT INTO company (firm_id, crm_id, name, created_at, changed_at)"
+        f" VALUES (:firm, 'crm-17', 'Nordvind', {store.sql.now}, {store.sql.now})",
+        firm=firm,
+    )
+    company = scalar(store, "SELECT id FROM company")
+    for debtor, cut in zip(ids, ("NULL", store.sql.now), strict=True):
+        do(
+            store,
+            "INSERT INTO debtor_link (agreement, debtor_id, company_id, how, reasons, seen, linked_by, linked_at,"
+            f" refused, cut_at) VALUES (:a, :d, :c, 'hand', '[]', '{{}}', 'mlj', {store.sql.now}, :no, {cut})",
+            a=AGREEMENT,
+            d=debtor,
+            c=company,
+            no=False,
+        )
+    do(store, "INSERT INTO scope_group (agreement, debtor_group) VALUES (:a, 1)", a=AGREEMENT)
+
+    nordvind = Party(ids[0], 100, "Nordvind Service A/S", True, company, "crm-17")
+    fjordlys = Party(ids[1], 200, "Fjordlys A/S", False)
+    with store.read() as connection:
+        assert DebtorRows(connection, store.sql, AGREEMENT).parties(ids) == {ids[0]: nordvind, ids[1]: fjordlys}
+        assert InvoiceRows(connection, store.sql, AGREEMENT).parties([1, 2, 3]) == {1: nordvind, 2: fjordlys}

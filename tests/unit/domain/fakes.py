@@ -34,8 +34,10 @@ from domain.ports import (
 )
 from domain.reference import Keys, Listing, Name
 from domain.resync import ResyncOptions, ResyncState
+from domain.told import Party
 
 AGREEMENT = 1442871
+OUT_OF_SCOPE = 99  # a debtor group that is not synchronised
 
 
 class DebtorRow(NamedTuple):
@@ -104,6 +106,7 @@ class Tables:
     inbox: dict[int, InboxRow] = field(default_factory=dict)
     failures: dict[tuple[str, str], FailureRow] = field(default_factory=dict)
     events: dict[int, NewEvent] = field(default_factory=dict)
+    wanted: dict[str, None] = field(default_factory=dict)  # types of events that somebody takes
     names: dict[tuple[Listing, str], NameRow] = field(default_factory=dict)
     met: dict[tuple[Listing, str], int] = field(default_factory=dict)  # when, in counts of `clock`
     lists: dict[Listing, ListRow] = field(default_factory=dict)
@@ -285,6 +288,9 @@ class DebtorTable:
         rows = self._rows(numbers, living=False)
         return [_stored(row) for row in sorted(rows, key=lambda row: (row.gone, row.id), reverse=True)]
 
+    def parties(self, ids: Collection[int]) -> dict[int, Party]:
+        return {row_id: _party(self.tables.debtors[row_id]) for row_id in ids}
+
     def write(self, changes: DebtorChanges, causes: Mapping[int, str]) -> None:
         for row_id in changes.bury:
             assert self.tables.debtors[row_id].living, f"row {row_id} is buried twice"
@@ -347,6 +353,10 @@ def _stored(row: DebtorRow) -> StoredDebtor:
     return StoredDebtor(row.id, row.number, content.name, content.cvr, content.fingerprint(), not row.living)
 
 
+def _party(row: DebtorRow) -> Party:
+    return Party(row.id, row.number, row.content.name, in_scope=row.content.debtor_group != OUT_OF_SCOPE)
+
+
 @dataclass
 class InvoiceTable:
     tables: Tables
@@ -358,10 +368,15 @@ class InvoiceTable:
             for n, row in rows.items()
         }
 
+    def parties(self, numbers: Collection[int]) -> dict[int, Party]:
+        owners = {number: self.tables.invoices[number].debtor_id for number in numbers}
+        return {n: _party(self.tables.debtors[owner]) for n, owner in owners.items() if owner is not None}
+
     def write(self, invoices: Sequence[Invoice], stamps: Mapping[int, int], causes: Mapping[int, str]) -> Written:
         by_number = {invoice.number: invoice for invoice in invoices}
         rising = raise_stamps(self.tables, "invoice", {number: stamps[number] for number in by_number})
         tally, debtors = Tally(stale=len(by_number) - len(rising)), set[int]()
+        new, paid = [], []
         owners = {row.number: row.id for row in self.tables.debtors.values() if row.living}
         for number in sorted(rising):
             header, row = by_number[number], self.tables.invoices.get(number)
@@ -372,14 +387,17 @@ class InvoiceTable:
             owner = owners.get(header.debtor_number)
             if row is None:
                 tally.created += 1
+                new.append(number)
                 self.tables.invoices[number] = InvoiceRow(header, owner)
             else:
                 tally.updated += 1
+                if row.header.remainder and not header.remainder:
+                    paid.append(number)
                 same = row.debtor_id is not None and row.header.debtor_number == header.debtor_number
                 self.tables.invoices[number] = row._replace(
                     header=header, debtor_id=row.debtor_id if same else owner or row.debtor_id
                 )
-        return Written(tally, debtors)
+        return Written(tally, debtors, tuple(new), tuple(paid))
 
     def write_lines(
         self, lines: Mapping[int, Sequence[Line]], states: Mapping[int, LinesState], stamps: Mapping[int, int]
@@ -461,6 +479,9 @@ class InboxTable:
 @dataclass
 class OutboxTable:
     tables: Tables
+
+    def wanted(self) -> frozenset[str]:
+        return frozenset(self.tables.wanted)
 
     def add(self, events: Sequence[NewEvent]) -> None:
         for event in events:
