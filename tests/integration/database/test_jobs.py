@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
+from infra.database import holders
 from infra.database.engine import Database
+from infra.database.holders import new_token
 from infra.database.jobs import Jobs
 from tests.support.databases import add_hints, do, scalar
 
@@ -30,3 +34,21 @@ def test_old_handled_events_are_forgotten(store: Database) -> None:
 
     assert Jobs(store).clean_inbox(7) == 1
     assert scalar(store, "SELECT sum(new_number) FROM inbox") == 2 + 3
+
+
+def test_a_job_one_process_keeps(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is kept by asking again; others get it when it is let go, its time is over, or its holder dead."""
+    jobs = Jobs(database)
+    mine, other = new_token(), new_token()
+
+    assert jobs.hold("relay", mine, 60)
+    assert not jobs.hold("relay", other, 60)
+    assert jobs.hold("relay", mine, 60)
+    jobs.let_go(mine)
+    assert jobs.hold("relay", other, -1)
+    assert jobs.hold("relay", mine, 60), "its time was over"
+
+    monkeypatch.setattr(holders, "is_dead", lambda token: token == mine)
+    assert holders.free_the_dead(database) == 1
+    assert jobs.hold("relay", other, 60)
+    assert not jobs.hold("relay", mine, 60)
