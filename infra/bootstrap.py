@@ -161,5 +161,5 @@ def open_reception(services: Services) -> Reception:
     return Reception(
         intake=Intake(store, services.wake_ups, fallback),
         keys=HookKeys(services.agreements.hook_secret, services.agreements.hook_secrets()),
-        crm_keys=Remembered(services.crm_secrets.keys),
+        crm_keys=Remembered(services.crm_secrets.keys, services.crm_secrets.all_keys()),
     )

@@ -94,3 +94,17 @@ class CrmSecrets:
                 {"number": agreement},
             ).all()
         return tuple(key_of(self._box.open(sealed)) for (sealed,) in found if sealed) if found else None
+
+    def all_keys(self) -> dict[int, tuple[bytes, ...]]:
+        """`keys` of every connected agreement that has any."""
+        with self._database.quick() as connection:
+            found = connection.execute(
+                sa.text(
+                    "SELECT s.agreement, s.secret FROM crm_secret s JOIN agreement a ON a.number = s.agreement"
+                    " WHERE s.retired_at IS NULL AND a.removed_at IS NULL ORDER BY s.id"
+                )
+            ).all()
+        keys: dict[int, tuple[bytes, ...]] = {}
+        for agreement, sealed in found:
+            keys[agreement] = (*keys.get(agreement, ()), key_of(self._box.open(sealed)))
+        return keys

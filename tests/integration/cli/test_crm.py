@@ -32,6 +32,7 @@ def test_secrets_come_and_go(debitor: Debitor, secrets: CrmSecrets, database: Da
 
     debitor("crm", "secret", "retire", AGREEMENT, made["id"])
     assert secrets.keys(AGREEMENT) == (key_of(given),)
+    assert secrets.all_keys() == {AGREEMENT: (key_of(given),)}
     listed = debitor.json("crm", "secret", "list", AGREEMENT)
     assert [(each["id"], each["retired_at"] is None) for each in listed] == [(1, False), (2, True)]
     shown = debitor("crm", "secret", "list", AGREEMENT).output

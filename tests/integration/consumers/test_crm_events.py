@@ -15,6 +15,7 @@ from domain.hints import Kind
 from infra.bootstrap import Services, connect, open_reception
 from infra.database.engine import Database
 from infra.health import not_found
+from infra.intake.remembered import Remembered
 from tests.integration.consumers.conftest import settings_for
 from tests.support.brokers import waiting
 from tests.support.databases import AGREEMENT, add_agreement, rows, scalar
@@ -70,11 +71,13 @@ def test_the_database_is_away(
     rabbitmq_url: str,
     fail: Callable[[Proxy], None],
 ) -> None:
-    """The broker takes events of an agreement in memory; back in the inbox each is there once."""
+    """The broker takes events, also of an agreement that was quiet so far; back in the inbox each is there once."""
     _, secret = through.crm_secrets.add(AGREEMENT)
     reception = open_reception(through)
     client = Client(CrmPath(not_found, reception.intake, reception.crm_keys))
     assert post(client, secret, "msg_1") == 202
+    reception.crm_keys = Remembered(through.crm_secrets.keys, through.crm_secrets.all_keys())
+    client = Client(CrmPath(not_found, reception.intake, reception.crm_keys))
     fail(postgres_proxy)
 
     assert post(client, secret, "msg_2") == 202
