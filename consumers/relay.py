@@ -14,16 +14,15 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
-import pika.exceptions
 import structlog
 
+from consumers.trying import Tries
 from domain.deliveries import Answer
 from infra.bootstrap import Services
 from infra.broker.exchange import EventsExchange
 from infra.crm.sender import Sender
 from infra.crm.signatures import sign
 from infra.database.deliveries import Due, DueEndpoint
-from infra.database.engine import DatabaseAway
 from infra.database.holders import new_token
 from infra.database.jobs import Jobs
 from infra.metrics import DELIVERIES, EVENTS_PUBLISHED
@@ -32,7 +31,6 @@ log = structlog.get_logger()
 
 LOOK_EVERY_S = 0.5
 AFTER_TROUBLE_S = 2.0
-QUIET_LOG_S = 30.0
 AT_ONCE = 500
 
 THREADS = 16
@@ -204,37 +202,27 @@ def _answer_of(answer: Future[Answer]) -> Answer:
 def run_publisher(services: Services, stop: threading.Event) -> None:
     """Publish until `stop`."""
     publisher = Publisher(services)
-    _repeat("publish", publisher.step, stop.wait, stop)
-    _quietly(publisher.close)
+    _repeat("publish", publisher.step, stop.wait, publisher.close, stop)
 
 
 def run_deliverer(services: Services, stop: threading.Event) -> None:
     """Deliver until `stop`, then wait for what is under way: 15 seconds at most."""
     deliverer = Deliverer(services)
-    _repeat("deliver", deliverer.step, deliverer.wait, stop)
-    _quietly(deliverer.close)
+    _repeat("deliver", deliverer.step, deliverer.wait, deliverer.close, stop)
 
 
-def _repeat(name: str, step: Callable[[], float], wait: Callable[[float], object], stop: threading.Event) -> None:
-    complained = -QUIET_LOG_S
+def _repeat(
+    name: str,
+    step: Callable[[], float],
+    wait: Callable[[float], object],
+    close: Callable[[], None],
+    stop: threading.Event,
+) -> None:
+    tries = Tries()
     while not stop.is_set():
-        try:
-            seconds = step()
-        except (DatabaseAway, pika.exceptions.AMQPError, OSError) as error:
-            if time.monotonic() - complained >= QUIET_LOG_S:  # once in a while, not every time
-                complained = time.monotonic()
-                log.warning(f"{name}.failed", error=repr(error)[:200])
+        seconds = tries.call(name, step)
+        if seconds is None:
             stop.wait(AFTER_TROUBLE_S)
-        except Exception:
-            log.exception(f"{name}.bug")
-            stop.wait(AFTER_TROUBLE_S)
-        else:
-            if seconds:
-                wait(seconds)
-
-
-def _quietly(close: Callable[[], None]) -> None:
-    try:
-        close()
-    except (DatabaseAway, pika.exceptions.AMQPError, OSError) as error:
-        log.warning("relay.not_closed", error=repr(error)[:200])
+        elif seconds:
+            wait(seconds)
+    tries.call(name, close)

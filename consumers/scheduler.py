@@ -8,18 +8,16 @@ from __future__ import annotations
 import datetime as dt
 import threading
 import time
-from collections.abc import Callable
 
 import sqlalchemy as sa
 import structlog
 
+from consumers.trying import Tries
 from domain.hints import Kind, NewHint
 from infra.bootstrap import Services
 from infra.broker.brokers import WakeUpPublisher
 from infra.broker.intake_queue import IntakeDrain
-from infra.broker.topology import BROKER_AWAY
 from infra.database.comparisons import queue_due
-from infra.database.engine import DatabaseAway
 from infra.database.holders import free_the_dead
 from infra.database.inbox import SqlInbox
 from infra.database.jobs import Jobs
@@ -37,7 +35,6 @@ NAMES_TICK_S = 60.0
 COMPARE_EVERY_S = 600.0
 CLEAN_EVERY_S = 600.0
 STATISTICS_EVERY_S = 30.0
-QUIET_LOG_S = 30.0
 
 
 class Scheduler:
@@ -49,18 +46,18 @@ class Scheduler:
         self._publish = WakeUpPublisher(services.broker)
         self._drain = IntakeDrain(services.settings.broker_url)
         self._started = False
-        self._complained: dict[str, float] = {}
+        self._tries = Tries()
 
     def run(self, stop: threading.Event) -> None:
         """Tick every second until `stop`; trouble is logged and tried again."""
         while not stop.is_set():
             started = time.monotonic()
-            self._try("poll", self.poll)
-            self._try("compare", self.compare)
-            self._try("sweep", self.sweep)
+            self._tries.call("poll", self.poll)
+            self._tries.call("compare", self.compare)
+            self._tries.call("sweep", self.sweep)
             if not self._services.settings.embedded:
-                self._try("intake", self.drain_intake)
-            self._try("clean", self.clean)
+                self._tries.call("intake", self.drain_intake)
+            self._tries.call("clean", self.clean)
             stop.wait(max(0.0, TICK_S - (time.monotonic() - started)))
         self.close()
 
@@ -128,17 +125,3 @@ class Scheduler:
             raise BadBatch(str(error.orig)) from error
         for hint in hints:
             self._services.wake_ups.note(hint.agreement, hint.kind)
-
-    def _try(self, name: str, action: Callable[[], None]) -> None:
-        try:
-            action()
-        except (DatabaseAway, *BROKER_AWAY) as error:
-            now = time.monotonic()
-            if now - self._complained.get(name, -QUIET_LOG_S) >= QUIET_LOG_S:  # once in a while, not every second
-                self._complained[name] = now
-                log.warning(f"{name}.failed", error=repr(error)[:200])
-        except Exception:
-            log.exception(f"{name}.bug")
-        else:
-            if self._complained.pop(name, None) is not None:
-                log.info(f"{name}.recovered")

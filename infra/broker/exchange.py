@@ -10,9 +10,7 @@ import pika
 import pika.exceptions
 from pika.adapters.blocking_connection import BlockingChannel
 
-from infra.broker.topology import EVENTS_EXCHANGE
-
-_ERRORS = (pika.exceptions.AMQPError, OSError)
+from infra.broker.topology import BROKER_AWAY, EVENTS_EXCHANGE
 
 
 class EventsExchange:
@@ -29,7 +27,7 @@ class EventsExchange:
         """
         Return once the broker has it; False = nobody has bound a queue for this type, so the broker dropped it.
 
-        Raises pika's errors or OSError when the broker is away: whether it has the message is then unknown.
+        Raises one of BROKER_AWAY: whether the broker has the message is then unknown.
         """
         properties = pika.BasicProperties(
             delivery_mode=2, content_type="application/json", message_id=event_id, type=event_type
@@ -38,7 +36,7 @@ class EventsExchange:
             self._open().basic_publish(EVENTS_EXCHANGE, event_type, body, properties, mandatory=True)
         except pika.exceptions.UnroutableError:
             return False
-        except _ERRORS:
+        except BROKER_AWAY:
             self.close()
             raise
         return True
@@ -48,13 +46,13 @@ class EventsExchange:
         if self._connection is not None:
             try:
                 self._connection.process_data_events(0)
-            except _ERRORS:
+            except BROKER_AWAY:
                 self.close()
 
     def close(self) -> None:
         connection, self._connection, self._channel = self._connection, None, None
         if connection is not None and connection.is_open:
-            with contextlib.suppress(*_ERRORS):
+            with contextlib.suppress(*BROKER_AWAY):
                 connection.close()
 
     def _open(self) -> BlockingChannel:

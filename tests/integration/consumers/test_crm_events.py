@@ -95,5 +95,5 @@ def test_the_database_is_away(
 
 
 def _drained(scheduler: Scheduler, database: Database) -> bool:
-    scheduler._try("intake", scheduler.drain_intake)
+    scheduler._tries.call("intake", scheduler.drain_intake)
     return bool(scalar(database, "SELECT count(*) FROM inbox") == 2)
