@@ -22,7 +22,7 @@ from cli.lock import holder
 from cli.processes import run_server
 from consumers.runs import start_resync
 from domain.errors import ConfigurationError
-from domain.resync import ResyncOptions
+from domain.resync_state import ResyncOptions
 from infra import logs, settings
 from infra.bootstrap import Services, connect
 from infra.database import schema

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import TimeRemainingColumn as Forecast
 
-from domain.resync import Phase, ResyncState
+from domain.resync_state import Phase, ResyncState
 
 _SAID = {
     Phase.DEBTORS: "Debtors",

@@ -24,7 +24,7 @@ from cli.output import (
 )
 from cli.progress import Display
 from consumers.runs import work_on
-from domain.resync import ResyncOptions, ResyncState
+from domain.resync_state import ResyncOptions, ResyncState
 from infra.bootstrap import Services
 from infra.database.api_views import begin_resync, resume_resync
 from infra.database.comparisons import UNFINISHED

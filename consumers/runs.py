@@ -12,7 +12,8 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 import structlog
 
 from domain.errors import DebitorError, LeaseLost, TransientError, WrongAgreement
-from domain.resync import Resync, ResyncOptions, ResyncState
+from domain.resync import Resync
+from domain.resync_state import ResyncOptions, ResyncState
 from infra.bootstrap import Services
 from infra.database.engine import DatabaseAway
 from infra.database.runs import Run, RunWork

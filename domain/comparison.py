@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from domain.hints import Hint
 from domain.ports import UnitOfWork
-from domain.resync import ResyncOptions
+from domain.resync_state import ResyncOptions
 
 FOLD_AFTER = dt.timedelta(days=1)
 

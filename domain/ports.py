@@ -20,7 +20,7 @@ from domain.take_companies import CompanyStore
 
 if TYPE_CHECKING:
     from domain.poll import PollState
-    from domain.resync import ResyncOptions
+    from domain.resync_state import ResyncOptions
     from domain.told import Party
 
 T = TypeVar("T")

@@ -7,19 +7,15 @@ it goes on from there. Memory holds one page at a time.
 
 from __future__ import annotations
 
-import datetime as dt
-from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
-from dataclasses import asdict, dataclass, field
-from enum import StrEnum
 from typing import Any, Protocol, TypeVar
 
 from domain.debtors import MAX_NUMBER, Debtor
 from domain.errors import PermanentError
 from domain.hints import Kind, NewHint, Source
-from domain.invoices import Invoice, Line
-from domain.ports import AccountingApi, FailureReport, LinePage, Page, Tally, UnitOfWork, WorkPort
+from domain.invoices import Invoice
+from domain.ports import AccountingApi, FailureReport, Page, Tally, UnitOfWork, WorkPort
 from domain.reference import ask_for_names, of_invoices
 from domain.refresh_debtors import (
     SAMPLE,
@@ -39,80 +35,17 @@ from domain.refresh_invoices import (
     singles_allowed,
     unreadable_invoices,
 )
+from domain.resync_lines import LinesWalk, LookPort
+from domain.resync_state import Phase, ResyncOptions, ResyncState
 from domain.trust import DeletionGuard
 
 MOST_SUSPECTS = 10_000  # kept for one run; more is a case for a person anyway
 OPEN_PAGE = 1_000
 
-
 P = TypeVar("P")
 
 
-class Phase(StrEnum):
-    """What a resync is reading; in this order."""
-
-    DEBTORS = "debtors"
-    GONE = "gone"
-    INVOICES = "invoices"
-    LINES = "lines"
-    REPAIR = "repair"
-    DONE = "done"
-
-
-@dataclass(frozen=True, slots=True)
-class ResyncOptions:
-    """What was asked for; `since` limits invoices to those dated from then on; `by_itself`: nobody asked."""
-
-    debtors: bool = True
-    invoices: bool = True
-    since: dt.date | None = None
-    dry_run: bool = False
-    allow_deletions: bool = False
-    by_itself: bool = False
-
-    def as_json(self) -> dict[str, Any]:
-        return {**asdict(self), "since": self.since.isoformat() if self.since else None}
-
-    @classmethod
-    def from_json(cls, stored: dict[str, Any]) -> ResyncOptions:
-        since = stored.get("since")
-        return cls(**{**stored, "since": dt.date.fromisoformat(since) if since else None})
-
-    def first_phase(self) -> Phase:
-        return Phase.DEBTORS if self.debtors else Phase.INVOICES
-
-
-@dataclass(slots=True)
-class ResyncState:
-    """Where a resync is; kept in its row."""
-
-    phase: Phase
-    after: int = 0  # the last key whose record is stored
-    suspects: list[int] = field(default_factory=list)  # living debtors the list did not show
-    suspect_count: int = 0
-    total: int | None = None  # records of this phase, for the forecast
-    read: int = 0  # records of this phase so far
-    singles: int | None = None  # invoices that may still be read singly
-    first_invoice: int | None = None  # with `since`: the smallest number read
-    counts: dict[str, dict[str, int]] = field(default_factory=dict)
-
-    def as_json(self) -> dict[str, Any]:
-        return {**asdict(self), "phase": self.phase.value}
-
-    @classmethod
-    def from_json(cls, stored: dict[str, Any]) -> ResyncState:
-        return cls(**{**stored, "phase": Phase(stored["phase"])})
-
-    def count(self, what: str, **numbers: int) -> None:
-        total = Counter(self.counts.get(what, {}))
-        total.update(numbers)
-        self.counts[what] = dict(total)
-
-    def enter(self, phase: Phase) -> None:
-        self.phase, self.after, self.total, self.read = phase, 0, None, 0
-
-
-class RunPort(WorkPort, Protocol):
+class RunPort(WorkPort, LookPort, Protocol):
     """A run's lease; what it saves is committed with the transaction it is saved in."""
 
     def save(self, uow: UnitOfWork, state: ResyncState) -> None: ...
@@ -160,10 +93,7 @@ class Resync:
         self._options = options
         self._guard = DeletionGuard(work, api, allowed=options.allow_deletions)
         self.state = state
-        self._cursor: str | None = None
-        self._from = 0  # lines above this invoice are what the cursor walks through
-        self._held: list[Line] = []  # lines of the invoice a page may have cut
-        self._bad: set[int | None] = set()  # that invoice, when a line of it could not be read
+        self._walk: LinesWalk | None = None
 
     def step(self) -> bool:
         """
@@ -333,56 +263,28 @@ class Resync:
         return max(self.state.after, (first or 1) - 1)
 
     def _lines(self) -> None:
-        """The bulk lines, held against their headers; the last invoice of a page may go on in the next one."""
+        """A page of the bulk lines; after trouble the walk begins anew behind what is stored."""
         state = self.state
-        if self._cursor is None:
-            self._from, self._held, self._bad = self._lines_after(), [], set()
+        walk, self._walk = self._walk or LinesWalk(self._work, self._api, self._lines_after()), None
         try:
-            stamp, page = self._ahead.take((Phase.LINES, self._cursor), lambda: self._read_lines(self._cursor))
+            page = self._ahead.take((Phase.LINES, walk), walk.read)
         except PermanentError as error:  # refused or gone: headers stand, lines wait
             self._lines_refused(error)
             return
-        if page.cursor is not None:
-            self._ahead.start((Phase.LINES, page.cursor), lambda: self._read_lines(page.cursor))
-        lines = [*self._held, *page.items]
-        bad = self._bad | {problem.number for problem in page.unreadable}
-        last = lines[-1].invoice if lines and page.cursor is not None else None
-        complete: dict[int, list[Line]] = {}
-        for line in lines:
-            if line.invoice != last:
-                complete.setdefault(line.invoice, []).append(line)
+        if not page.ended:
+            self._ahead.start((Phase.LINES, walk), walk.read)
         with self._work.transaction() as uow:
-            tally = self._store_lines(uow, complete, bad, stamp)
-            state.after = max((*complete, state.after))
+            readings = page.readings
+            tally = Tally(created=page.new if self._options.dry_run else 0, unchanged=page.unchanged)
+            tally.add(uow.invoices.write_lines(readings.lines, readings.states, readings.lines_stamps))
+            state.after = max(page.last, state.after)
             state.read += len(page.items)
-            state.count("lines", read=sum(map(len, complete.values())), **_tally(tally))
-            if page.cursor is None:
+            state.count("lines", read=page.complete, **_tally(tally))
+            if page.ended:
                 state.enter(Phase.REPAIR)
             self._save(uow)
             ask_for_names(uow, self._work.agreement, of_invoices((), page.items))
-        self._held, self._bad = [line for line in lines if line.invoice == last], bad & {last}
-        self._cursor = page.cursor
-
-    def _read_lines(self, cursor: str | None) -> tuple[int, LinePage]:
-        stamp = self._work.stamp()
-        return stamp, self._api.lines_page(cursor, after=self._from)
-
-    def _store_lines(
-        self, uow: UnitOfWork, complete: dict[int, list[Line]], unreadable: set[int | None], stamp: int
-    ) -> Tally:
-        stored = uow.invoices.stored(complete)
-        readings = InvoiceReadings()
-        tally = Tally()
-        for number, lines in complete.items():
-            header = stored.get(number)
-            if header is None:  # booked since the headers were read: its hook brings it whole
-                tally.created += len(lines) if self._options.dry_run else 0
-            elif header.lines_state.read_singly:
-                tally.unchanged += len(lines)
-            elif number not in unreadable:  # the others stay pending, for the repair
-                readings.add_lines(stamp, number, header.net, lines)
-        tally.add(uow.invoices.write_lines(readings.lines, readings.states, readings.lines_stamps))
-        return tally
+        self._walk = walk
 
     def _lines_refused(self, error: PermanentError) -> None:
         self.state.count("lines", refused=1)

@@ -13,7 +13,7 @@ from typing import Any
 from flask import Blueprint
 from flask.typing import ResponseReturnValue
 
-from domain.resync import ResyncOptions
+from domain.resync_state import ResyncOptions
 from infra.bootstrap import Services
 from infra.database import api_views, failure_list
 from infra.database.failure_list import Failure, Filter

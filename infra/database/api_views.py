@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from domain.resync import ResyncOptions
+from domain.resync_state import ResyncOptions
 from infra.database import scope, tables
 from infra.database.comparisons import RESYNC, UNFINISHED, ComparisonRows
 from infra.database.engine import Database

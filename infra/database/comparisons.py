@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from domain.comparison import DAILY, due_after
-from domain.resync import ResyncOptions, ResyncState
+from domain.resync_state import ResyncOptions, ResyncState
 from infra.database import tables
 from infra.database.dialect import Sql
 from infra.database.engine import Database

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from domain.errors import LeaseLost, TransientError
 from domain.ports import UnitOfWork
-from domain.resync import ResyncOptions, ResyncState
+from domain.resync_state import ResyncOptions, ResyncState
 from domain.work import wait_s
 from infra.database import tables
 from infra.database.comparisons import UNFINISHED, queue_run
@@ -190,6 +190,11 @@ class RunWork:
             if self._unsaved is not None:
                 self._write(connection, self._unsaved)
                 self._unsaved = None
+
+    @contextmanager
+    def look(self) -> Iterator[SqlUnitOfWork]:
+        with self._database.read() as connection:
+            yield SqlUnitOfWork(connection, self._database.sql, self.agreement, None)
 
     def save(self, _uow: UnitOfWork, state: ResyncState) -> None:
         """Committed with the transaction that is open now."""

@@ -19,7 +19,7 @@ from domain.errors import CredentialsRefused, PermanentError, RateLimited, Rejec
 from domain.hints import Kind, NewHint, Source
 from domain.ports import Page
 from domain.reference import Listing, Name, Why, wanted
-from domain.resync import ResyncOptions
+from domain.resync_state import ResyncOptions
 from infra.bootstrap import Services, connect
 from infra.broker import topology
 from infra.database.engine import Database

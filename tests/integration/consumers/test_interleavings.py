@@ -17,7 +17,7 @@ from consumers.runs import advance, start_resync
 from domain.debtors import Debtor
 from domain.errors import PermanentError
 from domain.hints import Kind, NewHint, Source
-from domain.resync import ResyncOptions
+from domain.resync_state import ResyncOptions
 from infra.bootstrap import Services
 from infra.broker import topology
 from infra.database.engine import Database

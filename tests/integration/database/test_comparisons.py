@@ -8,7 +8,7 @@ import pytest
 
 from domain.comparison import DAILY
 from domain.hints import Kind
-from domain.resync import ResyncOptions
+from domain.resync_state import ResyncOptions
 from infra.database.agreements import Agreements
 from infra.database.api_views import begin_resync, resume_resync
 from infra.database.comparisons import queue_due

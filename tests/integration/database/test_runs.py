@@ -7,7 +7,7 @@ import pytest
 from domain.debtors import Debtor, DebtorChanges
 from domain.errors import LeaseLost, Unavailable
 from domain.ports import FailureReport
-from domain.resync import Phase, ResyncOptions, ResyncState
+from domain.resync_state import Phase, ResyncOptions, ResyncState
 from infra.database.engine import Database
 from infra.database.runs import Run, Runs, RunWork
 from tests.support.databases import AGREEMENT, add_agreement, do, scalar

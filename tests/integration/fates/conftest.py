@@ -11,7 +11,8 @@ import sqlalchemy as sa
 from domain.hints import Hint, Kind, NewHint, Source
 from domain.ports import AccountingApi
 from domain.refresh_debtors import refresh_debtors
-from domain.resync import Phase, Resync, ResyncOptions, ResyncState
+from domain.resync import Resync
+from domain.resync_state import Phase, ResyncOptions, ResyncState
 from infra.database.engine import Database
 from infra.database.inbox import SqlInbox
 from infra.database.runs import Runs, RunWork

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cli.progress import Display
-from domain.resync import Phase, ResyncState
+from domain.resync_state import Phase, ResyncState
 
 
 def test_bars(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

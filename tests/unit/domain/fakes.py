@@ -33,7 +33,7 @@ from domain.ports import (
     Written,
 )
 from domain.reference import Keys, Listing, Name
-from domain.resync import ResyncOptions, ResyncState
+from domain.resync_state import ResyncOptions, ResyncState
 from domain.told import Party
 
 AGREEMENT = 1442871
@@ -163,6 +163,10 @@ class Mirror:
             self.tables = before
         if self._unsaved is not None:
             self.tables.run = self._unsaved.as_json()
+
+    @contextmanager
+    def look(self) -> Iterator[Mirror]:
+        yield self
 
     def save(self, uow: object, state: ResyncState) -> None:
         self._unsaved = state

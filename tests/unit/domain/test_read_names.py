@@ -13,7 +13,8 @@ from domain.read_names import SPACING_S, read_names
 from domain.reference import Listing, Why, of_debtors, of_invoices, wanted
 from domain.refresh_debtors import Refreshed, refresh_debtors
 from domain.refresh_invoices import refresh_invoices
-from domain.resync import Phase, Resync, ResyncOptions, ResyncState
+from domain.resync import Resync
+from domain.resync_state import Phase, ResyncOptions, ResyncState
 from tests.unit.domain.fakes import AGREEMENT, Economic, Mirror, NameRow, a_debtor, an_invoice, ever, firm
 
 GROUPS, UNITS, PRODUCTS = Listing.DEBTOR_GROUPS, Listing.UNITS, Listing.PRODUCTS

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from domain.hints import Kind
 from domain.refresh_debtors import refresh_debtors
-from domain.resync import Phase, Resync, ResyncOptions, ResyncState
+from domain.resync import Resync
+from domain.resync_state import Phase, ResyncOptions, ResyncState
 from tests.support.fates import CHANGES, Firm, Met, Register
 from tests.unit.domain.fakes import Economic, Mirror, a_debtor
 

@@ -15,7 +15,8 @@ from domain.hints import Kind
 from domain.invoices import LinesState
 from domain.ports import LinePage, Unreadable
 from domain.refresh_debtors import SAMPLE, refresh_debtors
-from domain.resync import Phase, Resync, ResyncOptions, ResyncState
+from domain.resync import Resync
+from domain.resync_state import Phase, ResyncOptions, ResyncState
 from tests.unit.domain.fakes import Economic, Mirror, an_invoice, firm
 
 EVERYTHING = ResyncOptions()

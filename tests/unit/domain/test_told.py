@@ -14,7 +14,8 @@ from domain.events import EventType
 from domain.hints import Kind
 from domain.refresh_debtors import refresh_debtors
 from domain.refresh_invoices import refresh_invoices
-from domain.resync import Resync, ResyncOptions, ResyncState
+from domain.resync import Resync
+from domain.resync_state import ResyncOptions, ResyncState
 from domain.told import NEWLY_BOOKED, Party, money, told_invoices
 from tests.unit.domain.fakes import AGREEMENT, OUT_OF_SCOPE, Economic, Mirror, a_debtor, an_invoice, ever
 

@@ -11,7 +11,8 @@ from domain.errors import Blocked, WrongAgreement
 from domain.hints import Kind
 from domain.poll import PollState, look_for_changes
 from domain.refresh_debtors import Refreshed, refresh_debtors
-from domain.resync import Phase, Resync, ResyncOptions, ResyncState
+from domain.resync import Resync
+from domain.resync_state import Phase, ResyncOptions, ResyncState
 from tests.unit.domain.fakes import Economic, Mirror, a_debtor, ever, firm
 
 GUARDED = {("deletions", "debtors"): "deletion_guard"}
