@@ -73,8 +73,9 @@ def look_for_changes(
     with work.transaction() as uow:
         state = uow.poll.load()
         newest = uow.invoices.last_number()
+        compared = newest > 0 or uow.comparisons.invoices_compared()
     _debtors(work, api, state, done, started)
-    if newest:  # before the first resync there is nothing to go on from
+    if compared:  # before the first resync there is nothing to go on from
         _invoices(work, api, state, done, max(state.invoices_after, 0) or newest, started)
     with work.transaction() as uow:
         _judge_hooks(uow, state, done.changed, started)

@@ -362,6 +362,10 @@ class ComparisonStore(Protocol):
         """Whether one has not ended."""
         ...
 
+    def invoices_compared(self) -> bool:
+        """Whether one has read all invoices, even if there were none."""
+        ...
+
     def begin(self, options: ResyncOptions) -> int:
         """Queue one."""
         ...

@@ -50,6 +50,11 @@ class ComparisonRows:
         found = sa.select(T.id).where(T.agreement == self._agreement, T.type == RESYNC, T.state.in_(UNFINISHED))
         return self._connection.execute(found.limit(1)).first() is not None
 
+    def invoices_compared(self) -> bool:
+        ended = sa.select(T.options).where(T.agreement == self._agreement, T.type == RESYNC, T.state == "done")
+        found = (ResyncOptions.from_json(options) for (options,) in self._connection.execute(ended))
+        return any(options.invoices and not (options.dry_run or options.since) for options in found)
+
     def begin(self, options: ResyncOptions) -> int:
         """Returns the id of the run."""
         state = ResyncState(options.first_phase())

@@ -17,6 +17,7 @@ from consumers.scheduler import Scheduler
 from domain.debtors import Debtor
 from domain.errors import CredentialsRefused, PermanentError, RateLimited, Rejected, Unavailable
 from domain.hints import Kind, NewHint, Source
+from domain.poll import PollState
 from domain.ports import Page
 from domain.reference import Listing, Name, Why, wanted
 from domain.resync_state import ResyncOptions
@@ -25,6 +26,7 @@ from infra.broker import topology
 from infra.database.engine import Database
 from infra.database.inbox import SqlInbox
 from infra.database.names import NameRows
+from infra.database.polls import PollRows
 from infra.economic import EconomicClient, EconomicConfig
 from tests.integration.consumers.conftest import settings_for
 from tests.support.accounting import HeldAccounting, OneClient
@@ -439,6 +441,25 @@ def test_old_events_wait_for_the_token(services: Services) -> None:
 
     assert (outstanding(services.database), services.runs.due()) == (1, [])
     assert work_row(services.database).reason == "credentials_missing"
+
+
+def test_everybody_is_looked_at_at_the_start(services: Services) -> None:
+    """A process that starts asks what changed meanwhile, even where the next look is not due; then it keeps to that."""
+    database = services.database
+    with database.write() as connection:
+        PollRows(connection, database.sql, AGREEMENT).save(PollState(), every_s=86_400)
+    scheduler = Scheduler(services)
+
+    scheduler.poll()
+    polls = "SELECT count(*) FROM inbox WHERE kind = 'poll'"
+    assert scalar(database, polls) == 1
+    do(database, f"UPDATE inbox SET handled_at = {database.sql.now}")
+    do(database, "DELETE FROM job")
+    scheduler.poll()
+    assert scalar(database, polls) == 1
+
+    Scheduler(services).poll()
+    assert scalar(database, polls) == 2
 
 
 # -- the budget, and who comes first ------------------------------------------------------

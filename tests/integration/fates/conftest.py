@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterator
 import pytest
 import sqlalchemy as sa
 
+from consumers.drain import REFRESH
+from domain.comparison import DAILY
+from domain.errors import TransientError
 from domain.hints import Hint, Kind, NewHint, Source
 from domain.ports import AccountingApi
-from domain.refresh_debtors import refresh_debtors
 from domain.resync import Resync
 from domain.resync_state import Phase, ResyncOptions, ResyncState
 from infra.database.engine import Database
@@ -65,32 +67,40 @@ class Mirrored:
         self._runs = Runs(database)
         self._run: tuple[int, str, Resync] | None = None
 
-    def hint(self, event: Event) -> None:
+    def hint(self, event: Event, kind: Kind = Kind.DEBTORS, source: Source = Source.HOOK) -> None:
         with self.database.write() as connection:
-            SqlInbox(connection, self.database.sql).add(
-                [NewHint(self.agreement, Kind.DEBTORS, Source.HOOK, "by-hook", *event)]
-            )
+            SqlInbox(connection, self.database.sql).add([NewHint(self.agreement, kind, source, "cause", *event)])
 
-    def outstanding(self) -> list[Hint]:
+    def outstanding(self, kind: Kind = Kind.DEBTORS) -> list[Hint]:
         with self.database.read() as connection:
-            return SqlInbox(connection, self.database.sql).outstanding(self.agreement, Kind.DEBTORS, 10_000)
+            return SqlInbox(connection, self.database.sql).outstanding(self.agreement, kind, 10_000)
 
-    def drain(self, more_time: Callable[[], bool] = lambda: True) -> None:
+    def drain(self, more_time: Callable[[], bool] = lambda: True, kind: Kind = Kind.DEBTORS) -> None:
         """Until nothing is outstanding."""
         for _ in range(100):
-            hints = self.outstanding()
+            hints = self.outstanding(kind)
             if not hints:
                 return
-            lease = self._work.take(self.agreement, Kind.DEBTORS)
+            lease = self._work.take(self.agreement, kind)
             assert lease is not None
-            if not refresh_debtors(LeasedWork(self.database, lease), self.api, hints, more_time=more_time).finished:
+            try:
+                done = REFRESH[kind](LeasedWork(self.database, lease), self.api, hints, more_time=more_time)
+            except TransientError:
+                self._work.release(lease)
+                raise
+            if not done.finished:
                 self._work.release(lease)
         raise AssertionError("the work does not end")
 
-    def compare(self) -> bool:
+    def drain_all(self) -> None:
+        """Payments ask for invoices, and invoices for their debtors."""
+        for kind in (Kind.PAYMENTS, Kind.INVOICES, Kind.DEBTORS):
+            self.drain(kind=kind)
+
+    def compare(self, options: ResyncOptions = DAILY) -> bool:
         """One page of the comparison that has not ended, or of a new one; whether there is more."""
         if self._run is None:
-            options, state = ResyncOptions(invoices=False), ResyncState(Phase.DEBTORS)
+            state = ResyncState(options.first_phase())
             run_id = self._runs.create(self.agreement, "resync", options.as_json(), state.as_json())
             token, run = self._runs.take(run_id), self._runs.get(run_id)
             assert token is not None
@@ -102,9 +112,9 @@ class Mirrored:
             self._run = None
         return self._run is not None
 
-    def compare_all(self) -> None:
+    def compare_all(self, options: ResyncOptions = DAILY) -> None:
         """The comparison under way to its end, or a whole one."""
-        while self.compare():
+        while self.compare(options):
             pass
 
     def an_hour_passes(self) -> None:

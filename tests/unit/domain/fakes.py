@@ -512,6 +512,9 @@ class ComparisonTable:
     def unfinished(self) -> bool:
         return bool(self.tables.work.get("comparing"))
 
+    def invoices_compared(self) -> bool:
+        return bool(self.tables.work.get("compared"))
+
     def begin(self, options: ResyncOptions) -> int:
         self.tables.work["comparing"] = options
         return 1

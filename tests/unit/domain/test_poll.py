@@ -104,6 +104,17 @@ def test_new_invoices_are_found(mirror: Mirror, economic: Economic) -> None:
     assert (4711, 4711) in mirror.outstanding(Kind.DEBTORS)
 
 
+def test_the_first_invoice_of_all_is_found(mirror: Mirror, economic: Economic) -> None:
+    """A resync that met no invoice has laid the ground too; without one the poller reads none."""
+    economic.book(an_invoice(100))
+    look(mirror, economic, minutes(0))
+    assert mirror.headers() == {}
+
+    mirror.tables.work["compared"] = True
+    look(mirror, economic, minutes(1))
+    assert list(mirror.headers()) == [100]
+
+
 def test_a_lower_number_picked_by_hand_is_found(mirror: Mirror, economic: Economic) -> None:
     """When e-conomic has more invoices than the mirror, lower numbers of the last month are read."""
     economic.book(an_invoice(100))
