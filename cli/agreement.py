@@ -22,9 +22,9 @@ from cli.output import (
     unlock,
 )
 from cli.reference import label, reference, shape
+from domain.accounting_api import AccountingApi, Identity
 from domain.errors import PermanentError, WrongAgreement
 from domain.invoices import Line, in_order, unique_lines
-from domain.ports import AccountingApi, Identity
 from infra.bootstrap import Services
 from infra.database import scope, views_names, views_status
 from infra.database.agreements import Agreement

@@ -10,15 +10,17 @@ from typing import Protocol
 
 import structlog
 
+from domain.accounting_api import AccountingApi
 from domain.company_events import take_company_events
 from domain.comparison import fold, waited_too_long
 from domain.errors import LeaseLost, TransientError, Unavailable, WrongAgreement
 from domain.hints import Hint, Kind
 from domain.poll import look_for_changes
-from domain.ports import AccountingApi, WorkPort
+from domain.ports import WorkPort
 from domain.read_names import read_names
 from domain.refresh_debtors import Refreshed, refresh_debtors
-from domain.refresh_invoices import refresh_invoices, refresh_payments, turn_into_failures
+from domain.refresh_invoices import refresh_invoices, turn_into_failures
+from domain.refresh_payments import refresh_payments
 from domain.work import Lease, postpone_s
 from infra.bootstrap import Services
 from infra.database.engine import DatabaseAway

@@ -5,7 +5,7 @@ Inbox events. Those of e-conomic are hints: they say where to look, never what i
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -118,3 +118,41 @@ def bundles(hints: Iterable[Hint]) -> list[set[int]]:
     for number in list(leader):
         groups.setdefault(find(number), set()).add(number)
     return [groups[root] for root in sorted(groups)]
+
+
+class HintTracker:
+    """Which hints are answered by which numbers."""
+
+    def __init__(self, hints: Iterable[Hint]) -> None:
+        self._waiting: dict[int, set[int]] = {}
+        self._hints: dict[int, Hint] = {}
+        self._by_number: dict[int, list[Hint]] = {}
+        self._idle: list[int] = []
+        for hint in hints:
+            self._hints[hint.id] = hint
+            names = hint.numbers()
+            self._waiting[hint.id] = names
+            if not names:
+                self._idle.append(hint.id)
+            for number in names:
+                self._by_number.setdefault(number, []).append(hint)
+
+    def answered(self, numbers: Collection[int]) -> list[Hint]:
+        """The hints all of whose numbers have their answer now."""
+        ids = self._idle
+        self._idle = []
+        for number in numbers:
+            for hint in self._by_number.pop(number, ()):
+                waiting = self._waiting[hint.id]
+                waiting.discard(number)
+                if not waiting:
+                    ids.append(hint.id)
+        return [self._hints[hint_id] for hint_id in ids]
+
+    def causes(self, numbers: Collection[int]) -> dict[int, str]:
+        """The correlation id of the newest hint for each number."""
+        return {n: self._by_number[n][-1].correlation_id for n in numbers if n in self._by_number}
+
+    def edges(self, numbers: Collection[int]) -> list[Edge]:
+        """The re-numberings from or to these numbers, in order of arrival."""
+        return edges({hint.id: hint for n in numbers for hint in self._by_number.get(n, ())}.values())

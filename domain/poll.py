@@ -11,10 +11,13 @@ import datetime as dt
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
-from domain.hints import Hint, Kind
-from domain.ports import AccountingApi, FailureReport, UnitOfWork, WorkPort
-from domain.refresh_debtors import HintTracker, Readings, Refreshed, last_number, listed, store_debtors
-from domain.refresh_invoices import InvoiceReader, store_invoices
+from domain.accounting_api import AccountingApi
+from domain.debtor_reader import Readings, last_number, listed
+from domain.hints import Hint, HintTracker, Kind
+from domain.invoice_reader import InvoiceReader
+from domain.ports import FailureReport, UnitOfWork, WorkPort
+from domain.refresh_debtors import Refreshed, store_debtors
+from domain.refresh_invoices import store_invoices
 from domain.trust import DeletionGuard
 
 EVERY_S = 60

@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from domain.accounting_api import AccountingApi
 from domain.errors import PermanentError, Unavailable
 from domain.hints import Hint
-from domain.ports import AccountingApi, FailureReport, WorkPort
+from domain.ports import FailureReport, WorkPort
 from domain.reference import Listing, Why
 from domain.refresh_debtors import Refreshed
 from domain.trust import GUARD_COUNT, GUARD_SHARE, confirmed

@@ -11,30 +11,17 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
 from typing import Any, Protocol, TypeVar
 
+from domain.accounting_api import AccountingApi, Page
+from domain.debtor_reader import SAMPLE, SINGLES_AT_ONCE, Readings, last_number, listed, read_singly
 from domain.debtors import MAX_NUMBER, Debtor
 from domain.errors import PermanentError
 from domain.hints import Kind, NewHint, Source
+from domain.invoice_reader import InvoiceReader, InvoiceReadings, singles_allowed
 from domain.invoices import Invoice
-from domain.ports import AccountingApi, FailureReport, Page, Tally, UnitOfWork, WorkPort
+from domain.ports import FailureReport, Tally, UnitOfWork, WorkPort
 from domain.reference import ask_for_names, of_invoices
-from domain.refresh_debtors import (
-    SAMPLE,
-    SINGLES_AT_ONCE,
-    Readings,
-    Refreshed,
-    last_number,
-    listed,
-    read_singly,
-    store_debtors,
-)
-from domain.refresh_invoices import (
-    InvoiceReader,
-    InvoiceReadings,
-    lines_refused,
-    settle_failures,
-    singles_allowed,
-    unreadable_invoices,
-)
+from domain.refresh_debtors import Refreshed, store_debtors
+from domain.refresh_invoices import lines_refused, settle_failures, unreadable_invoices
 from domain.resync_lines import LinesWalk, LookPort
 from domain.resync_state import Phase, ResyncOptions, ResyncState
 from domain.trust import DeletionGuard

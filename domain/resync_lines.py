@@ -9,9 +9,10 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from domain.accounting_api import AccountingApi
+from domain.invoice_reader import InvoiceReadings
 from domain.invoices import Line
-from domain.ports import AccountingApi, UnitOfWork
-from domain.refresh_invoices import InvoiceReadings
+from domain.ports import UnitOfWork
 
 
 class LookPort(Protocol):

@@ -9,8 +9,9 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Collection
 
+from domain.accounting_api import AccountingApi, Identity
 from domain.errors import Blocked, PermanentError, WrongAgreement
-from domain.ports import AccountingApi, Identity, UnitOfWork, WorkPort
+from domain.ports import UnitOfWork, WorkPort
 
 GUARD_COUNT = 20
 GUARD_SHARE = 0.02

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 from dramatiq import Broker
 
+from domain.accounting_api import AccountingApi
 from domain.hints import Kind, NewHint, Source
-from domain.ports import AccountingApi
 from domain.reference import Listing, Why, wanted
 from domain.trust import confirmed
 from infra.broker.brokers import WakeUpPublisher, make_broker

@@ -12,10 +12,10 @@ from typing import Any, Protocol, TypeVar
 
 import httpx
 
+from domain.accounting_api import AccountingApi, Identity, LinePage, ListedLines, Page
 from domain.debtors import Debtor
 from domain.errors import Blocked, CredentialsMissing, CredentialsRefused, Rejected, ServiceGone, Unavailable
 from domain.invoices import Invoice, InvoiceWithLines, Line
-from domain.ports import AccountingApi, Identity, LinePage, ListedLines, Page
 from domain.reference import Listing, Name
 from infra.economic import queries
 from infra.economic.calls import Call, Calls, Grant

@@ -11,9 +11,9 @@ from decimal import Decimal
 
 from msgspec import field
 
+from domain.accounting_api import Identity
 from domain.debtors import MAX_NUMBER, Debtor
 from domain.invoices import Invoice
-from domain.ports import Identity
 from infra.economic.bodies import Misfit
 from infra.economic.pages import Shape
 from infra.economic.wire import (

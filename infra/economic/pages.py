@@ -13,9 +13,9 @@ import msgspec
 from msgspec import Meta, Raw, Struct, field
 from msgspec.json import Decoder
 
+from domain.accounting_api import Page, Unreadable
 from domain.errors import PermanentError, Unavailable
 from domain.hints import usable
-from domain.ports import Page, Unreadable
 from infra.economic.bodies import Misfit, mended, without_nul
 
 PAGE_SIZE = 1_000

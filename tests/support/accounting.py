@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from domain.accounting_api import AccountingApi, Identity, Page
 from domain.debtors import Debtor
 from domain.errors import PermanentError
 from domain.invoices import Invoice
-from domain.ports import AccountingApi, Identity, Page
 from domain.reference import Listing, Name
 from tests.support.databases import AGREEMENT
 

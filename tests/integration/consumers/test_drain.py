@@ -14,11 +14,11 @@ from consumers.drain import drain
 from consumers.processes import start_consumers
 from consumers.runs import advance, start_resync
 from consumers.scheduler import Scheduler
+from domain.accounting_api import Page
 from domain.debtors import Debtor
 from domain.errors import CredentialsRefused, PermanentError, RateLimited, Rejected, Unavailable
 from domain.hints import Kind, NewHint, Source
 from domain.poll import PollState
-from domain.ports import Page
 from domain.reference import Listing, Name, Why, wanted
 from domain.resync_state import ResyncOptions
 from infra.bootstrap import Services, connect

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from domain.ports import AccountingApi
+from domain.accounting_api import AccountingApi
 from infra.economic import EconomicClient, EconomicConfig
 
 NUMBER = 1442871

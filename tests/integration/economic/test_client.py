@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from domain.accounting_api import AccountingApi
 from domain.debtors import Debtor
 from domain.errors import Blocked, CredentialsRefused, RateLimited, Rejected, ServiceGone, Unavailable
 from domain.invoices import Invoice, Line, lines_agree, lines_fingerprint
-from domain.ports import AccountingApi
 from infra.economic import EconomicClient, EconomicConfig, RateSeen
 from tests.integration.economic.conftest import NUMBER, StandIn
 

@@ -9,12 +9,12 @@ import pytest
 import sqlalchemy as sa
 
 from consumers.drain import REFRESH
+from domain.accounting_api import AccountingApi
 from domain.comparison import DAILY
 from domain.errors import TransientError
 from domain.hints import Hint, Kind, NewHint, Source
-from domain.ports import AccountingApi
 from domain.resync import Resync
-from domain.resync_state import Phase, ResyncOptions, ResyncState
+from domain.resync_state import ResyncOptions, ResyncState
 from infra.database.engine import Database
 from infra.database.inbox import SqlInbox
 from infra.database.runs import Runs, RunWork

@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from domain.hints import Kind, Source
-from domain.resync import ResyncOptions
+from domain.resync_state import ResyncOptions
 from infra.database import tables
 from infra.economic import EconomicClient
 from tests.integration.fates.conftest import Mirrored, SandboxBooks

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from domain.hints import Kind, Source
 from domain.poll import EVERY_S, EVERY_WITH_HOOKS_S
-from domain.resync import ResyncOptions
+from domain.resync_state import ResyncOptions
 from tests.integration.fates.conftest import Mirrored, SandboxBooks
 from tests.support.databases import do, scalar
 from tests.support.fates import Firm

@@ -15,23 +15,14 @@ from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+from domain.accounting_api import Identity, LinePage, ListedLines, Page, Unreadable
 from domain.debtors import MAX_NUMBER, Debtor, DebtorChanges, Edge, StoredDebtor
 from domain.errors import LeaseLost, PermanentError, Rejected
 from domain.events import NewEvent
 from domain.hints import Hint, Kind, NewHint
 from domain.invoices import Invoice, InvoiceWithLines, Line, LinesState, lines_fingerprint
 from domain.poll import PollState
-from domain.ports import (
-    FailureReport,
-    Identity,
-    LinePage,
-    ListedLines,
-    Page,
-    StoredInvoice,
-    Tally,
-    Unreadable,
-    Written,
-)
+from domain.ports import FailureReport, StoredInvoice, Tally, Written
 from domain.reference import Keys, Listing, Name
 from domain.resync_state import ResyncOptions, ResyncState
 from domain.told import Party

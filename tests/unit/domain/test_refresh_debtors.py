@@ -7,12 +7,13 @@ from collections.abc import Sequence
 
 import pytest
 
+from domain.accounting_api import Unreadable
+from domain.debtor_reader import SAMPLE
 from domain.debtors import Debtor, Edge
 from domain.errors import Blocked, LeaseLost, PermanentError, RateLimited, Rejected, Unavailable
 from domain.hints import Hint
 from domain.invoices import Invoice
-from domain.ports import Unreadable
-from domain.refresh_debtors import SAMPLE, Refreshed, refresh_debtors
+from domain.refresh_debtors import Refreshed, refresh_debtors
 from tests.unit.domain.fakes import Economic, Mirror, an_invoice, ever, firm
 
 

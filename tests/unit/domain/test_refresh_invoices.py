@@ -10,9 +10,11 @@ import pytest
 
 from domain.errors import Unavailable
 from domain.hints import Hint, Kind
+from domain.invoice_reader import singles_allowed
 from domain.invoices import InvoiceWithLines, LinesState
 from domain.refresh_debtors import Refreshed
-from domain.refresh_invoices import refresh_invoices, refresh_payments, singles_allowed, turn_into_failures
+from domain.refresh_invoices import refresh_invoices, turn_into_failures
+from domain.refresh_payments import refresh_payments
 from tests.unit.domain.fakes import Economic, Mirror, an_invoice, ever, firm
 
 INVOICES, PAYMENTS = Kind.INVOICES, Kind.PAYMENTS

@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
+from domain.accounting_api import LinePage, Unreadable
+from domain.debtor_reader import SAMPLE
 from domain.errors import Blocked, LeaseLost, PermanentError, Rejected, ServiceGone, Unavailable
 from domain.hints import Kind
 from domain.invoices import LinesState
-from domain.ports import LinePage, Unreadable
-from domain.refresh_debtors import SAMPLE, refresh_debtors
+from domain.refresh_debtors import refresh_debtors
 from domain.resync import Resync
 from domain.resync_state import Phase, ResyncOptions, ResyncState
 from tests.unit.domain.fakes import Economic, Mirror, an_invoice, firm

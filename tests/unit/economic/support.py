@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import msgspec
 
-from domain.ports import AccountingApi
+from domain.accounting_api import AccountingApi
 from infra.economic import EconomicClient, EconomicConfig, Meter
 
 NUMBER = 1442871

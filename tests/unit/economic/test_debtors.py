@@ -9,9 +9,9 @@ from decimal import Decimal
 import httpx
 import pytest
 
+from domain.accounting_api import Identity
 from domain.debtors import Debtor
 from domain.errors import PermanentError, Unavailable
-from domain.ports import Identity
 from tests.unit.economic.support import Answers, agreement, debtor, edited, listed, samples
 
 

@@ -13,8 +13,8 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from domain.accounting_api import AccountingApi
 from domain.errors import DebitorError
-from domain.ports import AccountingApi
 from tests.unit.economic.support import agreement, samples
 
 json_values: st.SearchStrategy[Any] = st.recursive(

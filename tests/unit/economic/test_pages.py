@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from domain.accounting_api import Unreadable
 from domain.debtors import MAX_NUMBER
 from domain.errors import Unavailable
-from domain.ports import Unreadable
 from tests.unit.economic.support import Answers, agreement, debtor, edited, listed, samples
 
 PAGE = samples("debtor_pages")
