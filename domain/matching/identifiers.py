@@ -45,10 +45,8 @@ def cvr_number(text: str, country: str = "DK") -> str:
 
 @lru_cache(maxsize=64)
 def _vat_module(country: str) -> object:
-    try:
-        return get_cc_module(country.lower(), "vat")
-    except Exception:  # noqa: BLE001 - unknown country codes raise whatever the import machinery does
-        return None
+    known = len(country) == 2 and country.isascii() and country.isalpha()  # it becomes part of a module's name
+    return get_cc_module(country, "vat") if known else None
 
 
 def _foreign(country: str, compact: str) -> str:
