@@ -105,7 +105,6 @@ def _work(services: Services, lease: Lease) -> str:
             services.work.postpone(lease, seconds)
             return "paced"
     work = LeasedWork(services.database, lease)
-    started = time.monotonic()
     with work.transaction() as uow:
         most = MOST_EVENTS if lease.kind in TAKE else MOST_HINTS
         hints = uow.inbox.outstanding(lease.agreement, lease.kind, most, people_only=people_first)
@@ -114,6 +113,7 @@ def _work(services: Services, lease: Lease) -> str:
             turn_into_failures(uow, hints)
             uow.release()
             return "drained"
+    started = time.monotonic()  # fetching many events takes its time, too: a slice is for working on them
 
     def more_time() -> bool:
         return time.monotonic() - started < SLICE_S

@@ -100,7 +100,8 @@ def bundles(hints: Iterable[Hint]) -> list[set[int]]:
 
     Sorted by their smallest number.
     """
-    leader: dict[int, int] = {}
+    leader: dict[int, int] = {}  # of numbers joined with others
+    alone: set[int] = set()
 
     def find(number: int) -> int:
         leader.setdefault(number, number)
@@ -111,10 +112,13 @@ def bundles(hints: Iterable[Hint]) -> list[set[int]]:
 
     for hint in hints:
         numbers = sorted(hint.numbers())
+        if len(numbers) < 2:
+            alone.update(numbers)
+            continue
         for number in numbers:
             low, high = sorted((find(numbers[0]), find(number)))
             leader[high] = low
-    groups: dict[int, set[int]] = {}
+    groups = {number: {number} for number in alone.difference(leader)}
     for number in list(leader):
         groups.setdefault(find(number), set()).add(number)
     return [groups[root] for root in sorted(groups)]
@@ -131,7 +135,8 @@ class HintTracker:
         for hint in hints:
             self._hints[hint.id] = hint
             names = hint.numbers()
-            self._waiting[hint.id] = names
+            if len(names) > 1:  # one number answers the others at once
+                self._waiting[hint.id] = names
             if not names:
                 self._idle.append(hint.id)
             for number in names:
@@ -143,7 +148,7 @@ class HintTracker:
         self._idle = []
         for number in numbers:
             for hint in self._by_number.pop(number, ()):
-                waiting = self._waiting[hint.id]
+                waiting = self._waiting.get(hint.id, set())
                 waiting.discard(number)
                 if not waiting:
                     ids.append(hint.id)

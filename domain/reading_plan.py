@@ -50,16 +50,16 @@ def plan_reads(
     """
     single = sorted(number for bundle in bundles if len(bundle) == 1 for number in bundle)
     joined = [sorted(bundle) for bundle in bundles if len(bundle) > 1]
-    batches: Plan = list(_batches([*([number] for number in single), *joined], fits))
-    if len(batches) < 2 or not single:
-        return batches
+    if not single:
+        return list(_batches(joined, fits))
     width = single[-1] - single[0] + 1
     records = width if expected_records is None else min(width, max(expected_records, len(single)))
-    walk_calls = -(-records // PAGE)
-    joined_batches: Plan = list(_batches(joined, fits))
-    if walk_calls + len(joined_batches) < len(batches):
-        return [Walk(single), *joined_batches]
-    return batches
+    walk: Plan = [Walk(single), *_batches(joined, fits)]
+    walk_calls = -(-records // PAGE) + len(walk) - 1
+    if walk_calls < -(-len(single) // MOST_NUMBERS):  # however short the numbers are: batches need not be tried
+        return walk
+    batches: Plan = list(_batches([*([number] for number in single), *joined], fits))
+    return walk if walk_calls < len(batches) and len(batches) > 1 else batches
 
 
 def _batches(groups: Iterable[list[int]], fits: Callable[[Sequence[int]], int]) -> Iterator[Batch]:

@@ -40,7 +40,7 @@ class SqlInbox:
             ),
             {"agreement": agreement, "kind": kind.value, "limit": limit},
         )
-        return [Hint(*row) for row in rows]
+        return [Hint._make(row) for row in rows]
 
     def age(self, hint_id: int) -> dt.timedelta:
         seconds = self._connection.execute(
