@@ -193,3 +193,44 @@ class Met:
         """Every firm that could be followed is on the row where it was first met."""
         certain = {cvr: row_id for row_id, cvr in rows.items() if cvr not in doubtful}
         assert certain == {cvr: self._row[cvr] for cvr in certain}
+
+
+class Life(Protocol):
+    """What happens around a mirror while people go on."""
+
+    def compare(self) -> object:
+        """One page of a comparison with the whole list."""
+
+    def hint(self, event: Event) -> object: ...
+
+    def drain(self) -> object: ...
+
+    def pause(self) -> object:
+        """The old tombstones are long ago, and somebody looks what there is."""
+
+
+def live(
+    life: Life, register: Register, operations: list[str], chance: random.Random, *, patience: float, doubled: float
+) -> None:
+    """
+    People do these things, by their names, "resync" and "lose" among them; in the end every event not lost has come.
+
+    Args:
+        patience: how likely events wait a little more, and drains.
+        doubled: how likely an event that comes will come again.
+    """
+    for _ in range(4):
+        register.create()
+    for operation in (*operations, "end"):
+        if operation == "resync":
+            life.compare()
+        elif operation == "lose":
+            register.lose()
+        elif operation != "end":
+            register.change(operation)
+        chance.shuffle(register.events)
+        while register.events and (operation == "end" or chance.random() > patience):
+            life.hint(register.events.pop() if chance.random() > doubled else chance.choice(register.events))
+        if operation == "end" or chance.random() > patience:
+            life.drain()
+        life.pause()

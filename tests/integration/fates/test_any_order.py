@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.integration.fates.conftest import Mirrored, SandboxBooks
-from tests.support.fates import CHANGES, Met, Register
+from tests.support.fates import CHANGES, Met, Register, live
 
 Connect = Callable[[], tuple[SandboxBooks, Mirrored]]
 
@@ -42,22 +42,17 @@ def test_the_mirror_ends_as_the_stand_in_is(
     def living() -> dict[int, str]:
         return {row_id: cvr for row_id, (_, cvr) in mirror.rows().items()}
 
-    for _ in range(4):
-        register.create()
-    for operation in (*operations, "end"):
-        if operation == "resync":
-            mirror.compare()
-        elif operation == "lose":
-            register.lose()
-        elif operation != "end":
-            register.change(operation)
-        chance.shuffle(register.events)
-        while register.events and (operation == "end" or chance.random() > patience):
-            mirror.hint(register.events.pop() if chance.random() > doubled else chance.choice(register.events))
-        if operation == "end" or chance.random() > patience:
+    class Beside:
+        compare, hint = mirror.compare, mirror.hint
+
+        def drain(self) -> None:
             mirror.drain(lambda: chance.random() < 0.7)
-        mirror.an_hour_passes()
-        met.look(living(), register.doubtful)
+
+        def pause(self) -> None:
+            mirror.an_hour_passes()
+            met.look(living(), register.doubtful)
+
+    live(Beside(), register, operations, chance, patience=patience, doubled=doubled)
     if "lose" in operations:  # what no event told, the daily comparison finds
         mirror.compare_all()
         mirror.compare_all()

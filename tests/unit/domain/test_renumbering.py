@@ -11,7 +11,7 @@ from domain.hints import Kind
 from domain.refresh_debtors import refresh_debtors
 from domain.resync import Resync
 from domain.resync_state import Phase, ResyncOptions, ResyncState
-from tests.support.fates import CHANGES, Firm, Met, Register
+from tests.support.fates import CHANGES, Event, Firm, Met, Register, live
 from tests.unit.domain.fakes import Economic, Mirror, a_debtor
 
 
@@ -93,23 +93,21 @@ def test_the_mirror_ends_as_e_conomic_is(
     books = PaperBooks(room)
     register, mirror, met = Register(books, chance), Mirror(), Met()
     comparing = Comparing(mirror, books.economic)
-    for _ in range(4):
-        register.create()
-    for operation in (*operations, "end"):
-        if operation == "resync":
-            comparing.step()
-        elif operation == "lose":
-            register.lose()
-        elif operation != "end":
-            register.change(operation)
-        chance.shuffle(register.events)
-        while register.events and (operation == "end" or chance.random() > patience):
-            event = register.events.pop() if chance.random() > doubled else chance.choice(register.events)
+
+    class Beside:
+        compare = comparing.step
+
+        def hint(self, event: Event) -> None:
             mirror.hint(*event)
-        if operation == "end" or chance.random() > patience:
+
+        def drain(self) -> None:
             drain(mirror, books.economic, chance)
-        mirror.an_hour_passes()
-        met.look(rows(mirror), register.doubtful)
+
+        def pause(self) -> None:
+            mirror.an_hour_passes()
+            met.look(rows(mirror), register.doubtful)
+
+    live(Beside(), register, operations, chance, patience=patience, doubled=doubled)
     if "lose" in operations:
         comparing.finish()
         comparing.finish()
