@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
 import structlog
@@ -17,6 +18,7 @@ from domain.errors import LeaseLost, TransientError, Unavailable, WrongAgreement
 from domain.hints import Hint, Kind
 from domain.poll import look_for_changes
 from domain.ports import WorkPort
+from domain.read_ahead import ReadAhead
 from domain.read_names import read_names
 from domain.refresh_debtors import Refreshed, refresh_debtors
 from domain.refresh_invoices import refresh_invoices, turn_into_failures
@@ -104,7 +106,15 @@ def _work(services: Services, lease: Lease) -> str:
         if seconds > 0 and not people_first:
             services.work.postpone(lease, seconds)
             return "paced"
-    work = LeasedWork(services.database, lease)
+    pool = ThreadPoolExecutor(1, thread_name_prefix="read-ahead")
+    try:
+        return _slice(services, LeasedWork(services.database, lease, ReadAhead(pool)), people_first)
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _slice(services: Services, work: LeasedWork, people_first: bool) -> str:
+    lease = work.lease
     with work.transaction() as uow:
         most = MOST_EVENTS if lease.kind in TAKE else MOST_HINTS
         hints = uow.inbox.outstanding(lease.agreement, lease.kind, most, people_only=people_first)

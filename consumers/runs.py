@@ -7,11 +7,12 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 
 import structlog
 
 from domain.errors import DebitorError, LeaseLost, TransientError, WrongAgreement
+from domain.read_ahead import ReadAhead
 from domain.resync import Resync
 from domain.resync_state import ResyncOptions, ResyncState
 from infra.bootstrap import Services
@@ -76,7 +77,7 @@ def work_on(
     started = time.monotonic()
     pool = ThreadPoolExecutor(1, thread_name_prefix="read-ahead")
     try:
-        resync = open_resync(services, run, token, pool)
+        resync = open_resync(services, run, token, ReadAhead(pool))
         count_calls = _calls_counter(services, run)
         for page in itertools.count():
             if not resync.step():
@@ -122,14 +123,13 @@ def _calls_counter(services: Services, run: Run) -> Callable[[], int]:
     return lambda: earlier + services.budget.made[run.agreement]
 
 
-def open_resync(services: Services, run: Run, token: str, pool: Executor | None = None) -> Resync:
+def open_resync(services: Services, run: Run, token: str, ahead: ReadAhead | None = None) -> Resync:
     """The resync of a run, where it stopped."""
     return Resync(
-        RunWork(services.database, run, token),
+        RunWork(services.database, run, token, ahead),
         services.economic(run.agreement),
         ResyncOptions.from_json(run.options),
         ResyncState.from_json(run.progress),
-        pool=pool,
     )
 
 

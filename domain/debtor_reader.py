@@ -7,6 +7,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol, TypeVar
 
 from domain.accounting_api import AccountingApi, Page, Unreadable
@@ -112,16 +113,10 @@ class DebtorReader:
 
         Everything read is stored, but for numbers of re-numberings: those are read, and decided, together.
         """
-        after, position = numbers[0] - 1, 0
-        while position < len(numbers):
-            stamp = self._work.stamp()
-            page = listed(self._api.debtors_after, after)
+        for stamp, page, wanted in walked(self._work, self._api.debtors_after, numbers):
             readings = Readings()
             readings.take_page(stamp, page, leave_out=joined)
-            after = last_number(page, after)
-            end = bisect_right(numbers, after, position) if page.more else len(numbers)
-            yield from self._complete(readings, [[number] for number in numbers[position:end]])
-            position = end
+            yield from self._complete(readings, [[number] for number in wanted])
 
     def _complete(self, readings: Readings, asked: Sequence[list[int]]) -> Iterator[Readings]:
         """The answers in parts that can be stored: suspects are read singly, and stored with their bundle."""
@@ -172,6 +167,29 @@ class DebtorReader:
         found = [number for number, debtor in sample.read.items() if debtor is not None]
         sample.hand_over(found, readings)
         return len(found)
+
+
+def walked(
+    work: WorkPort, read_after: Callable[[int], Page[N]], numbers: Sequence[int]
+) -> Iterator[tuple[int, Page[N], Sequence[int]]]:
+    """
+    Pages by key from below the smallest wanted number until the largest is passed: stamp, page, and whom it answers.
+
+    The next page is read while the caller stores this one.
+    """
+
+    def read(after: int) -> tuple[int, Page[N]]:
+        return work.stamp(), listed(read_after, after)
+
+    after, position = numbers[0] - 1, 0
+    while position < len(numbers):
+        stamp, page = work.ahead.take(after, partial(read, after))
+        after = last_number(page, after)
+        end = bisect_right(numbers, after, position) if page.more else len(numbers)
+        if end < len(numbers):
+            work.ahead.start(after, partial(read, after))
+        yield stamp, page, numbers[position:end]
+        position = end
 
 
 def last_number(page: Page[N], after: int) -> int:

@@ -4,14 +4,13 @@ Reading invoices and the lines that are not known yet; singly what does not add 
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import chain
 
 from domain.accounting_api import AccountingApi, ListedLines, Page, Unreadable
-from domain.debtor_reader import FEW, last_number, listed
+from domain.debtor_reader import FEW, listed, walked
 from domain.errors import PermanentError
 from domain.invoices import Invoice, InvoiceWithLines, Line, LinesState, facing, lines_agree, unique_lines
 from domain.ports import StoredInvoice, WorkPort
@@ -105,14 +104,8 @@ class InvoiceReader:
                 yield self.complete(stamp, listed(self._api.invoices, step.numbers), step.numbers)
 
     def _walk(self, numbers: list[int]) -> Iterator[InvoiceReadings]:
-        after, position = numbers[0] - 1, 0
-        while position < len(numbers):
-            stamp = self._work.stamp()
-            page = listed(self._api.invoices_after, after)
-            after = last_number(page, after)
-            end = bisect_right(numbers, after, position) if page.more else len(numbers)
-            yield self.complete(stamp, page, numbers[position:end])
-            position = end
+        for stamp, page, wanted in walked(self._work, self._api.invoices_after, numbers):
+            yield self.complete(stamp, page, wanted)
 
     def complete(self, stamp: int, page: Page[Invoice], wanted: Sequence[int]) -> InvoiceReadings:
         """A page of headers with whatever of their lines is needed; `wanted` numbers it misses are read singly."""

@@ -15,6 +15,7 @@ from domain.debtors import MAX_NUMBER, DebtorChanges, Edge, StoredDebtor
 from domain.events import Outbox
 from domain.hints import Hint, Kind, NewHint
 from domain.invoices import Invoice, Line, LinesState
+from domain.read_ahead import ReadAhead
 from domain.reference import Keys, Listing
 from domain.resync_state import ResyncOptions
 from domain.take_companies import CompanyStore
@@ -297,6 +298,11 @@ class WorkPort(Protocol):
 
     @property
     def agreement(self) -> int: ...
+
+    @property
+    def ahead(self) -> ReadAhead:
+        """What may be read while something is stored."""
+        ...
 
     def stamp(self) -> int:
         """Draw a stamp, committed at once: before the request whose answer it dates."""

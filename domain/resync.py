@@ -7,9 +7,8 @@ it goes on from there. Memory holds one page at a time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import Executor, Future
-from typing import Any, Protocol, TypeVar
+from collections.abc import Sequence
+from typing import Protocol
 
 from domain.accounting_api import AccountingApi, Page
 from domain.debtor_reader import SAMPLE, SINGLES_AT_ONCE, Readings, last_number, listed, read_singly
@@ -29,31 +28,11 @@ from domain.trust import DeletionGuard
 MOST_SUSPECTS = 10_000  # kept for one run; more is a case for a person anyway
 OPEN_PAGE = 1_000
 
-P = TypeVar("P")
-
 
 class RunPort(WorkPort, LookPort, Protocol):
     """A run's lease; what it saves is committed with the transaction it is saved in."""
 
     def save(self, uow: UnitOfWork, state: ResyncState) -> None: ...
-
-
-class _Ahead:
-    """Reads the next page while this one is stored: two waits at the same time, at the cost of one page in memory."""
-
-    def __init__(self, pool: Executor | None) -> None:
-        self._pool = pool
-        self._key: object = None
-        self._page: Future[Any] | None = None
-
-    def take(self, key: object, read: Callable[[], P]) -> P:
-        """The page of this key: read already, or now."""
-        page, self._page = self._page, None
-        return page.result() if page is not None and self._key == key else read()
-
-    def start(self, key: object, read: Callable[[], object]) -> None:
-        if self._pool is not None:
-            self._key, self._page = key, self._pool.submit(read)
 
 
 class Resync:
@@ -62,7 +41,6 @@ class Resync:
 
     Args:
         work: its lease; with `dry_run` the port rolls back everything but the progress.
-        pool: one thread that reads a page ahead; without it everything happens in turn.
     """
 
     def __init__(
@@ -71,10 +49,7 @@ class Resync:
         api: AccountingApi,
         options: ResyncOptions,
         state: ResyncState,
-        *,
-        pool: Executor | None = None,
     ) -> None:
-        self._ahead = _Ahead(pool)
         self._work = work
         self._api = api
         self._options = options
@@ -122,10 +97,10 @@ class Resync:
         if allowed and state.suspects:  # a person said so: nobody needs to know first how many there are
             self._read_suspects()
             return
-        stamp, page = self._ahead.take((Phase.DEBTORS, state.after), lambda: self._read_debtors(state.after))
+        stamp, page = self._work.ahead.take((Phase.DEBTORS, state.after), lambda: self._read_debtors(state.after))
         last = last_number(page, state.after) if page.more else MAX_NUMBER
         if page.more:
-            self._ahead.start((Phase.DEBTORS, last), lambda: self._read_debtors(last))
+            self._work.ahead.start((Phase.DEBTORS, last), lambda: self._read_debtors(last))
         readings = Readings()
         readings.take_page(stamp, page)
         covered = readings.covered()
@@ -211,10 +186,10 @@ class Resync:
 
     def _invoices(self) -> None:
         state, since = self.state, self._options.since
-        stamp, page = self._ahead.take((Phase.INVOICES, state.after), lambda: self._read_invoices(state.after))
+        stamp, page = self._work.ahead.take((Phase.INVOICES, state.after), lambda: self._read_invoices(state.after))
         last = last_number(page, state.after)
         if page.more:
-            self._ahead.start((Phase.INVOICES, last), lambda: self._read_invoices(last))
+            self._work.ahead.start((Phase.INVOICES, last), lambda: self._read_invoices(last))
         numbers = [invoice.number for invoice in page.items]
         count = len(page.items) + len(page.unreadable)
         with self._work.transaction() as uow:
@@ -254,12 +229,12 @@ class Resync:
         state = self.state
         walk, self._walk = self._walk or LinesWalk(self._work, self._api, self._lines_after()), None
         try:
-            page = self._ahead.take((Phase.LINES, walk), walk.read)
+            page = self._work.ahead.take((Phase.LINES, walk), walk.read)
         except PermanentError as error:  # refused or gone: headers stand, lines wait
             self._lines_refused(error)
             return
         if not page.ended:
-            self._ahead.start((Phase.LINES, walk), walk.read)
+            self._work.ahead.start((Phase.LINES, walk), walk.read)
         with self._work.transaction() as uow:
             readings = page.readings
             tally = Tally(created=page.new if self._options.dry_run else 0, unchanged=page.unchanged)

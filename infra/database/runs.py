@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from domain.errors import LeaseLost, TransientError
 from domain.ports import UnitOfWork
+from domain.read_ahead import ReadAhead
 from domain.resync_state import ResyncOptions, ResyncState
 from domain.work import wait_s
 from infra.database import tables
@@ -164,7 +165,8 @@ class Runs:
 class RunWork:
     """`domain.resync.RunPort` under a run's lease; a dry run rolls back everything but its progress."""
 
-    def __init__(self, database: Database, run: Run, token: str) -> None:
+    def __init__(self, database: Database, run: Run, token: str, ahead: ReadAhead | None = None) -> None:
+        self.ahead = ahead or ReadAhead()
         self._database = database
         self._run = run
         self._token = token

@@ -11,6 +11,7 @@ from functools import cached_property
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from domain.read_ahead import ReadAhead
 from domain.work import Lease
 from infra.database.companies import CompanyRows
 from infra.database.comparisons import ComparisonRows
@@ -75,9 +76,10 @@ class SqlUnitOfWork:
 class LeasedWork:
     """`domain.ports.WorkPort`: one lease on one (agreement, kind)."""
 
-    def __init__(self, database: Database, lease: Lease) -> None:
+    def __init__(self, database: Database, lease: Lease, ahead: ReadAhead | None = None) -> None:
         self._database = database
         self.lease = lease
+        self.ahead = ahead or ReadAhead()
 
     @property
     def agreement(self) -> int:

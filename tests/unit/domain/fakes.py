@@ -23,6 +23,7 @@ from domain.hints import Hint, Kind, NewHint
 from domain.invoices import Invoice, InvoiceWithLines, Line, LinesState, lines_fingerprint
 from domain.poll import PollState
 from domain.ports import FailureReport, StoredInvoice, Tally, Written
+from domain.read_ahead import ReadAhead
 from domain.reference import Keys, Listing, Name
 from domain.resync_state import ResyncOptions, ResyncState
 from domain.told import Party
@@ -130,6 +131,7 @@ class Mirror:
         self.on_transaction: Callable[[], None] = lambda: None  # called when one begins
         self.last_stamp = 0
         self._unsaved: ResyncState | None = None
+        self.ahead = ReadAhead()
 
     # WorkPort and RunPort
 

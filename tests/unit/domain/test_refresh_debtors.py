@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 
 import pytest
 
@@ -13,6 +15,7 @@ from domain.debtors import Debtor, Edge
 from domain.errors import Blocked, LeaseLost, PermanentError, RateLimited, Rejected, Unavailable
 from domain.hints import Hint
 from domain.invoices import Invoice
+from domain.read_ahead import ReadAhead
 from domain.refresh_debtors import Refreshed, refresh_debtors
 from tests.unit.domain.fakes import Economic, Mirror, an_invoice, ever, firm
 
@@ -76,6 +79,25 @@ def test_a_storm_walks_the_list_and_stores_all_of_it() -> None:
     assert len(economic.calls) == 10 + 1
     assert mirror.living() == economic.customers
     assert mirror.outstanding() == []
+
+
+def test_the_next_page_is_read_while_the_last_is_stored() -> None:
+    """With a thread to read ahead, page two is asked for before page one is written; each is asked for once."""
+    economic = Economic(*firms(*range(1, 3_001)))
+    mirror, second = Mirror(), Event()
+    for number in economic.customers:
+        mirror.hint(number, number)
+    economic.on_call = lambda call: second.set() if call == "debtors_after 1000" else None
+    met: list[bool] = []
+    mirror.on_transaction = lambda: met.append(bool(mirror.living()) or not economic.calls or second.wait(5))
+
+    with ThreadPoolExecutor(1) as pool:
+        mirror.ahead = ReadAhead(pool)
+        refresh(mirror, economic)
+
+    assert all(met)
+    assert [call for call in economic.calls if call != "identity"] == [f"debtors_after {n}" for n in (0, 1_000, 2_000)]
+    assert mirror.living() == economic.customers
 
 
 def test_a_walk_ends_at_the_largest_number_wanted() -> None:
