@@ -18,7 +18,7 @@ import psycopg
 
 from bench import report
 from bench.servers import free_port, running
-from bench.stand_in import BROKER_URL, SECRET, StandIn, connect_agreement, debitor, postgres, stand_in
+from bench.stand_in import BROKER_URL, SECRET, StandIn, connect_agreement, debitor, looked_at_start, postgres, stand_in
 
 AGREEMENTS = max(5, round(50 * report.SCALE))
 SECONDS = max(5, round(30 * report.SCALE))
@@ -117,6 +117,8 @@ def main() -> None:
             running([*command, "worker"], worker, f"http://127.0.0.1:{health[0]}/health/live"),
             running([*command, "scheduler"], scheduler, f"http://127.0.0.1:{health[1]}/health/live"),
         ):
+            with psycopg.connect(url, autocommit=True) as connection:
+                looked_at_start(connection, numbers)
             delay = asyncio.run(api_delay(api))
             waits = asyncio.run(measure(api, port, url, numbers))
     beyond = [max(0.0, wait - delay) for wait in waits]

@@ -16,7 +16,17 @@ import psycopg
 
 from bench import report
 from bench.servers import free_port, running
-from bench.stand_in import AGREEMENT, BROKER_URL, SECRET, StandIn, connect_agreement, debitor, postgres, stand_in
+from bench.stand_in import (
+    AGREEMENT,
+    BROKER_URL,
+    SECRET,
+    StandIn,
+    connect_agreement,
+    debitor,
+    looked_at_start,
+    postgres,
+    stand_in,
+)
 
 HOOKS = round(100_000 * report.SCALE)
 FEW = 50
@@ -49,19 +59,6 @@ def outstanding(connection: psycopg.Connection) -> int:
     ).fetchone()
     assert row is not None
     return int(row[0])
-
-
-def looked_at_start(connection: psycopg.Connection) -> None:
-    """Wait until the scheduler's look at its start is over: those calls are not the storm's doing."""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        row = connection.execute(
-            "SELECT count(*) FROM poll WHERE agreement = ANY(%s) AND next_at > now()", ([AGREEMENT, OTHER],)
-        ).fetchone()
-        if row == (2,) and not outstanding(connection):
-            return
-        time.sleep(0.05)
-    raise SystemExit("the scheduler did not look at its start")
 
 
 def lone_hook(api: StandIn, port: int, connection: psycopg.Connection, name: str) -> float:
@@ -144,7 +141,7 @@ def main() -> None:
             running([*command, "scheduler"], scheduler, f"http://127.0.0.1:{health[1]}/health/live"),
             psycopg.connect(url, autocommit=True) as connection,
         ):
-            looked_at_start(connection)
+            looked_at_start(connection, [AGREEMENT, OTHER])
             many = storm(api, port, connection, HOOKS)
             few = storm(api, port, connection, FEW)
     report.write(
