@@ -5,8 +5,9 @@ The port to the accounting system: what is asked of e-conomic, and what its answ
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
-from typing import Generic, NamedTuple, Protocol, TypeVar
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from domain.debtors import Debtor
 from domain.invoices import Invoice, InvoiceWithLines, Line
@@ -62,6 +63,34 @@ class Identity(NamedTuple):
     company: str | None
     base_currency: str | None
     roles: tuple[str, ...] = ()
+
+
+Value = str | int | bool | Decimal
+"""What a field of a debtor that is written can be; lists are referred to by number."""
+
+
+class DebtorBody(NamedTuple):
+    """
+    A debtor as e-conomic holds it at this moment.
+
+    `properties` are all of it in e-conomic's own words, read-only ones too: what a replacement must give back.
+    """
+
+    debtor: Debtor
+    properties: Mapping[str, Any]
+
+
+class Written(NamedTuple):
+    """
+    What e-conomic answered to a write.
+
+    `created`: it made a new record. `replayed`: the answer is the first one to this key, which may be an hour old;
+    the debtor may have changed or gone since (e-conomic.md §2.10).
+    """
+
+    debtor: Debtor
+    created: bool
+    replayed: bool
 
 
 class AccountingApi(Protocol):
@@ -121,3 +150,52 @@ class AccountingApi(Protocol):
     def fits_one_call(self, numbers: Sequence[int]) -> int:
         """How many of the first of `numbers` one filtered call can ask for: at most 200, URL under 2,000 characters."""
         ...
+
+
+class AccountingWriter(Protocol):
+    """
+    Debtors of one agreement, made and changed; calls that people and conversions wait for.
+
+    A write is sent once; what it means that it did not succeed:
+
+    * Rejected: e-conomic refused it for good and nothing was written; `complaints` says which field and why.
+      NumberTaken: a debtor with the number exists.
+    * AnswerLost: it may have taken effect.
+    * any other TransientError: nothing was written, the agreement's work has to wait.
+
+    Fields are named as in `Debtor`; one that is not named is left empty, and none may be None.
+    """
+
+    def create_debtor(self, body: Mapping[str, Value], key: str) -> Written:
+        """
+        Make a debtor: `name`, `currency`, `debtor_group`, `payment_terms`, `vat_zone` and whatever else is known.
+
+        Without `number` e-conomic gives it one. The same body always makes the same request, so that `key`, the
+        idempotency key, finds the first answer within the hour.
+        """
+        ...
+
+    def debtor_body(self, number: int) -> DebtorBody | None:
+        """All of one debtor; None = 404. PermanentError: unreadable."""
+        ...
+
+    def replace_debtor(self, body: DebtorBody, changes: Mapping[str, Value | None], key: str) -> Written:
+        """
+        Write a debtor back with these fields changed; None empties one. Every other property goes back as it was read.
+
+        e-conomic checks no version: whatever anybody changed between the reading and this call is undone. `created`
+        in the answer: the debtor had been deleted meanwhile, and was made anew (e-conomic.md §2.1).
+        """
+        ...
+
+    def find_debtors(self, *, cvr: str | None = None, name: str | None = None) -> Page[Debtor]:
+        """
+        Debtors whose CVR number or name contains one of these texts, capitals or not: at most 1,000, sorted by number.
+
+        `more`: there are others. A long name is looked for by its beginning. ValueError: neither text is given.
+        """
+        ...
+
+
+class Accounting(AccountingApi, AccountingWriter, Protocol):
+    """Everything asked of e-conomic for one agreement."""

@@ -5,6 +5,7 @@ What can go wrong, by what has to happen next.
     ├── TransientError            the agreement's work waits and is tried again by itself
     │   ├── RateLimited           429: wait `retry_after_s`
     │   ├── Unavailable           down, slow, 5xx, cut connection, unreadable answer
+    │   ├── AnswerLost            a write that may have taken effect or not: look, or send the very same again
     │   ├── CredentialsRefused    401: tokens wrong or grant revoked
     │   ├── CredentialsMissing    the grant token is not stored; a person must give it
     │   ├── WrongAgreement        the tokens open another agreement than the one named
@@ -12,6 +13,7 @@ What can go wrong, by what has to happen next.
     │   └── LeaseLost             somebody else holds the work now; nothing was written
     ├── PermanentError            a failure of one thing; its neighbours go on
     │   ├── Rejected              400, 403, 405 …: e-conomic understood and refused
+    │   │   └── NumberTaken       E06010: a debtor with the number exists already
     │   ├── ServiceGone           404 or 410 of a whole service: its version was retired
     │   └── PoisonMessage         an event nobody can use; never replayed unchanged
     ├── NotStored                 neither store took an event: answer 503
@@ -21,6 +23,17 @@ What can go wrong, by what has to happen next.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+
+class Complaint(NamedTuple):
+    """What e-conomic holds against one field. `field` is ours where it is known, "" where none is named."""
+
+    field: str
+    reason: str
+    code: str = ""
 
 
 class DebitorError(Exception):
@@ -49,6 +62,17 @@ class Unavailable(TransientError):
     """e-conomic, or the way to it, is down or too slow."""
 
     reason = "unavailable"
+
+
+class AnswerLost(TransientError):
+    """
+    A write was sent and no answer tells whether it took effect.
+
+    The very same request under the same key may be sent again within the hour that e-conomic remembers keys for;
+    later only a look tells.
+    """
+
+    reason = "answer_lost"
 
 
 class CredentialsRefused(TransientError):
@@ -88,14 +112,25 @@ class PermanentError(DebitorError):
 
 
 class Rejected(PermanentError):
-    """e-conomic refused a request; `status` is the HTTP status, `body` its explanation (at most 2,000 characters)."""
+    """
+    e-conomic refused a request; `status` is the HTTP status, `body` its explanation (at most 2,000 characters).
+
+    `complaints` are what it holds against single fields, in plain words.
+    """
 
     reason = "rejected"
 
-    def __init__(self, message: str, *, status: int = 0, body: str = "") -> None:
+    def __init__(self, message: str, *, status: int = 0, body: str = "", complaints: Sequence[Complaint] = ()) -> None:
         super().__init__(message)
         self.status = status
         self.body = body
+        self.complaints = tuple(complaints)
+
+
+class NumberTaken(Rejected):
+    """A debtor with the number asked for exists already: perhaps the one that an unanswered call made."""
+
+    reason = "number_taken"
 
 
 class ServiceGone(PermanentError):

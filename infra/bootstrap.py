@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from dramatiq import Broker
 
-from domain.accounting_api import AccountingApi
+from domain.accounting_api import Accounting
 from domain.hints import Kind, NewHint, Source
 from domain.reference import Listing, Why, wanted
 from domain.trust import confirmed
@@ -56,7 +56,7 @@ class Services:
     granted: dict[int, str] = field(default_factory=dict, repr=False)  # tokens given for this run only
     held: object = None  # whatever must stay open as long as the process lives
 
-    def economic(self, agreement: int) -> AccountingApi:
+    def economic(self, agreement: int) -> Accounting:
         """
         An agreement's e-conomic, once /self has named the agreement expected.
 

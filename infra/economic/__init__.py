@@ -1,5 +1,6 @@
 """
-The e-conomic client: reads one agreement's debtors, booked invoices and lines over both hosts (e-conomic.md §§2, 3).
+The e-conomic client: reads one agreement's debtors, booked invoices and lines over both hosts, and writes
+debtors (e-conomic.md §§2, 3).
 """
 
 from infra.economic.client import EconomicAgreement, EconomicClient

@@ -1,5 +1,5 @@
 """
-One HTTP call, and the few tries a read gets: metered, timed, logged, bounded.
+One HTTP call, and the few tries a read gets (a write gets one): metered, timed, logged, bounded.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from tenacity import (
     wait_exponential_jitter,
 )
 
-from domain.errors import Unavailable
-from infra.economic.errors import Blip, error_for, missing
+from domain.errors import AnswerLost, Unavailable
+from infra.economic.errors import Blip, error_for, missing, write_error_for
 from infra.economic.rates import Meter, RateSeen, rate_seen, retry_after_s
 
 log = structlog.get_logger(__name__)
@@ -33,6 +33,9 @@ NO_TRY_AFTER_S = 10.0
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
 """A page of 1,000 invoices is about 2 MB."""
+
+_NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol, httpx.InvalidURL)
+"""Failures before a connection stood."""
 
 _LIMITS = httpx.Limits(max_connections=64, max_keepalive_connections=32, keepalive_expiry=30)
 
@@ -49,18 +52,41 @@ class Grant(httpx.Auth):
 
 
 class Call(NamedTuple):
-    """A GET. `bulk`: a page of a list; `item`: a 404 may say that this one resource does not exist."""
+    """
+    A request, a GET unless it says otherwise.
+
+    `bulk`: a page of a list; `item`: a 404 may say that this one resource does not exist; `key`: under which e-conomic
+    remembers its answer to a write.
+    """
 
     agreement: int
     grant: Grant
     url: str
     bulk: bool
     item: bool = False
+    method: str = "GET"
+    content: bytes | None = None
+    key: str = ""
 
     @property
     def path(self) -> str:
         """For logs and messages: without the query, whose values may be personal."""
         return urlsplit(self.url).path
+
+
+class Answer(NamedTuple):
+    """
+    What came back; `status` is 0 when nothing did, and `failure` says why.
+
+    `sent`: the request may have reached e-conomic; `replayed`: the answer is the first one to this key.
+    """
+
+    status: int
+    body: bytes
+    retry_after_s: float | None
+    replayed: bool = False
+    failure: str = ""
+    sent: bool = True
 
 
 class Calls:
@@ -93,33 +119,63 @@ class Calls:
 
     def get(self, call: Call) -> bytes | None:
         """The body of a 200; None when an item is missing. Raises what `error_for` says."""
-        return self._tries(self._once, call)
+        return self._tries(self._read, call)
 
-    def _once(self, call: Call) -> bytes | None:
+    def write(self, call: Call) -> Answer:
+        """
+        A 200 or 201; sent once, whatever comes of it.
+
+        Raises:
+            AnswerLost: it may have taken effect.
+            TransientError: it did not, the agreement's work has to wait.
+            Rejected: it did not and never will.
+        """
+        try:
+            answer = self._exchange(call)
+        except Unavailable as error:  # an answer, too large to be read
+            raise AnswerLost(str(error)) from error
+        if answer.status in (200, 201):
+            return answer
+        if not answer.sent:
+            raise Unavailable(f"e-conomic cannot be reached at {call.path}: {answer.failure}")
+        if answer.status == 0:
+            raise AnswerLost(f"e-conomic gave no answer at {call.path}: {answer.failure}")
+        raise write_error_for(answer.status, answer.body, path=call.path, retry_after_s=answer.retry_after_s)
+
+    def _read(self, call: Call) -> bytes | None:
+        answer = self._exchange(call)
+        if answer.status == 200:
+            return answer.body
+        if answer.status == 0:
+            raise Blip(f"e-conomic gave no answer at {call.path}: {answer.failure}")
+        if call.item and answer.status == 404:
+            if missing(answer.status, answer.body):
+                return None
+            raise Unavailable(f"a 404 at {call.path} that is not e-conomic's own: check the address of the service")
+        raise error_for(answer.status, answer.body, path=call.path, retry_after_s=answer.retry_after_s)
+
+    def _exchange(self, call: Call) -> Answer:
+        """One request and whatever comes back. Raises RateLimited when the budget holds it back."""
         self._meter.admit(call.agreement, call.bulk)
         started = time.monotonic()
-        status, rate, wait, failure = 0, None, None, "no answer"
+        status, rate, wait = 0, None, None
         try:
             status, headers, body = self._send(call, started + self._timeout_s)
             rate, wait = rate_seen(headers), retry_after_s(headers)
+            return Answer(status, body, wait, headers.get("x-resultfromcache", "").lower() == "true")
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            failure = type(error).__name__  # its message may quote what was sent
+            # its message may quote what was sent
+            return Answer(0, b"", None, failure=type(error).__name__, sent=not isinstance(error, _NEVER_SENT))
         finally:
             self._meter.seen(call.agreement, status, rate, wait)
             _log_call(call, status, started, rate)
-        if status == 200:
-            return body
-        if status == 0:
-            raise Blip(f"e-conomic gave no answer at {call.path}: {failure}")
-        if call.item and status == 404:
-            if missing(status, body):
-                return None
-            raise Unavailable(f"a 404 at {call.path} that is not e-conomic's own: check the address of the service")
-        raise error_for(status, body, path=call.path, retry_after_s=wait)
 
     def _send(self, call: Call, deadline: float) -> tuple[int, httpx.Headers, bytes]:
         """Read the whole answer; httpx's own time-outs bound single reads only."""
-        with self._http.stream("GET", call.url, auth=call.grant) as response:
+        headers = {"Idempotency-Key": call.key} if call.key else None
+        with self._http.stream(
+            call.method, call.url, auth=call.grant, content=call.content, headers=headers
+        ) as response:
             body = bytearray()
             for chunk in response.iter_bytes():
                 body += chunk
@@ -134,7 +190,7 @@ def _log_call(call: Call, status: int, started: float, rate: RateSeen | None) ->
     log.debug(
         "economic.call",
         agreement=call.agreement,
-        method="GET",
+        method=call.method,
         path=call.path,
         status=status,
         duration_ms=round((time.monotonic() - started) * 1000, 1),

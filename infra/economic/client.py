@@ -1,33 +1,50 @@
 """
-The e-conomic client: `domain.ports.AccountingApi` for each agreement.
+The e-conomic client: `domain.accounting_api.Accounting` for each agreement.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from itertools import pairwise
 from types import TracebackType
 from typing import Any, Protocol, TypeVar
 
 import httpx
+import msgspec
 
-from domain.accounting_api import AccountingApi, Identity, LinePage, ListedLines, Page
+from domain.accounting_api import Accounting, DebtorBody, Identity, LinePage, ListedLines, Page, Value, Written
 from domain.debtors import Debtor
-from domain.errors import Blocked, CredentialsMissing, CredentialsRefused, Rejected, ServiceGone, Unavailable
+from domain.errors import (
+    AnswerLost,
+    Blocked,
+    CredentialsMissing,
+    CredentialsRefused,
+    PermanentError,
+    Rejected,
+    ServiceGone,
+    Unavailable,
+)
 from domain.invoices import Invoice, InvoiceWithLines, Line
 from domain.reference import Listing, Name
 from infra.economic import queries
+from infra.economic.bodies import mended
 from infra.economic.calls import Call, Calls, Grant
 from infra.economic.config import EconomicConfig
 from infra.economic.lines import LINE, read_rest_lines
-from infra.economic.mapping import DEBTOR, IDENTITY, INVOICE, UNPAID
+from infra.economic.mapping import DEBTOR, IDENTITY, INVOICE, PROPERTY_OF, READ_ONLY, UNPAID, properties
 from infra.economic.names import NAMES, SORTED
 from infra.economic.pages import Shape, read_cursor_list, read_list, read_one
 from infra.economic.rates import Meter, NoMeter
 
 MAX_LINE_PAGES = 1_000
 """Pages of lines that at most 200 invoices can have: e-conomic would be going round in circles."""
+
+
+_PROPERTIES = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal)
+_JSON = msgspec.json.Encoder(decimal_format="number", order="sorted")
+"""Amounts keep their digits both ways, and the same values are the same bytes, which idempotency keys ask for."""
 
 
 class _Numbered(Protocol):
@@ -61,7 +78,7 @@ class EconomicClient:
             timeout_s=config.timeout_s, meter=meter or NoMeter(), transport=transport, retry_wait_s=retry_wait_s
         )
 
-    def agreement(self, number: int, grant_token: str) -> AccountingApi:
+    def agreement(self, number: int, grant_token: str) -> Accounting:
         """
         One agreement's e-conomic; nothing is sent yet.
 
@@ -93,7 +110,7 @@ class EconomicClient:
 
 
 class EconomicAgreement:
-    """One agreement; see `AccountingApi` for what each method promises."""
+    """One agreement; see `Accounting` for what each method promises."""
 
     def __init__(self, number: int, grant: Grant, config: EconomicConfig, calls: Calls) -> None:
         self.number = number
@@ -173,6 +190,41 @@ class EconomicAgreement:
     def fits_one_call(self, numbers: Sequence[int]) -> int:
         empty = [queries.among(self._rest, shape.path, shape.key, ()) for shape in (DEBTOR, INVOICE)]
         return queries.fitting(numbers, [*empty, queries.lines_among(self._q2c, LINE.path, LINE.key, (), None)])
+
+    def create_debtor(self, body: Mapping[str, Value], key: str) -> Written:
+        return self._write("POST", f"{self._rest}/{DEBTOR.path}", properties(body), key, None)
+
+    def debtor_body(self, number: int) -> DebtorBody | None:
+        body = self._item(DEBTOR, number, bulk=False)
+        return None if body is None else DebtorBody(read_one(body, DEBTOR, number), _PROPERTIES.decode(mended(body)))
+
+    def replace_debtor(self, body: DebtorBody, changes: Mapping[str, Value | None], key: str) -> Written:
+        number = body.debtor.number
+        changed = properties({name: value for name, value in changes.items() if value is not None})
+        emptied = properties({name: "" for name, value in changes.items() if value is None})
+        whole = {
+            name: value
+            for name, value in {**body.properties, **changed}.items()
+            if name not in READ_ONLY and name not in emptied and value is not None
+        }
+        return self._write("PUT", f"{self._rest}/{DEBTOR.path}/{number}", whole, key, number)
+
+    def find_debtors(self, *, cvr: str | None = None, name: str | None = None) -> Page[Debtor]:
+        texts = [(PROPERTY_OF["cvr"], cvr or ""), (PROPERTY_OF["name"], name or "")]
+        if not any(text for _, text in texts):
+            raise ValueError("neither a CVR number nor a name to look for")
+        url = queries.containing(self._rest, DEBTOR.path, DEBTOR.key, texts)
+        return read_list(self._get(url, bulk=False), DEBTOR)
+
+    def _write(self, method: str, url: str, body: Mapping[str, Any], key: str, number: int | None) -> Written:
+        content = _JSON.encode(body)
+        call = Call(self.number, self._grant, url, bulk=False, method=method, content=content, key=key)
+        answer = self._calls.write(call)
+        try:
+            written = read_one(answer.body, DEBTOR, number)
+        except (PermanentError, Unavailable) as error:
+            raise AnswerLost(f"the write was accepted, but its answer cannot be read: {error}") from error
+        return Written(written, created=answer.status == 201, replayed=answer.replayed)
 
     def _asked(self, numbers: Sequence[int]) -> list[int]:
         """The distinct numbers, sorted. Raises ValueError when one call cannot ask for them."""

@@ -7,12 +7,25 @@ Source: e-conomic.md §§2.9, 3.4, 8.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import msgspec
 
-from domain.errors import CredentialsRefused, DebitorError, RateLimited, Rejected, ServiceGone, Unavailable
+from domain.errors import (
+    AnswerLost,
+    Blocked,
+    Complaint,
+    CredentialsRefused,
+    DebitorError,
+    NumberTaken,
+    RateLimited,
+    Rejected,
+    ServiceGone,
+    Unavailable,
+)
 from infra.economic.bodies import mended
+from infra.economic.mapping import OUR_NAMES
 
 MAX_EXPLANATION = 2_000
 _MAX_PARTS = 100
@@ -36,12 +49,31 @@ def error_for(status: int, body: bytes, *, path: str, retry_after_s: float | Non
         return Blip(f"e-conomic answered {status} at {path}")
     if (400 <= status < 500 and status not in (408, 425)) or status == 501:
         explanation = explain(body)
-        return Rejected(
+        kind = NumberTaken if b"E06010" in body else Rejected  # where in the body is not confirmed (e-conomic.md §2.9)
+        return kind(
             f"e-conomic refused the request ({status}): {explanation or 'no reason given'}",
             status=status,
             body=explanation,
+            complaints=complaints(body),
         )
     return Unavailable(f"e-conomic answered {status} at {path}")
+
+
+def write_error_for(status: int, body: bytes, *, path: str, retry_after_s: float | None) -> DebitorError:
+    """
+    The error an answer other than 200 and 201 to a write stands for.
+
+    A server's error does not say whether the write took effect; neither does a conflict, which a call with the same
+    key may be in that is still on its way.
+    """
+    error = error_for(status, body, path=path, retry_after_s=retry_after_s)
+    if isinstance(error, NumberTaken) or missing(status, body):
+        return error if isinstance(error, Rejected) else Rejected(f"e-conomic has no {path} any more", status=status)
+    if isinstance(error, ServiceGone) or status in (402, 403):
+        return Blocked(str(error))
+    if isinstance(error, Unavailable) or status == 409:
+        return AnswerLost(str(error))
+    return error
 
 
 def missing(status: int, body: bytes) -> bool:
@@ -66,10 +98,7 @@ def explain(body: bytes) -> str:
     parts = [text for key in ("message", "title", "detail") if (text := _text(said.get(key)))]
     if code := _text(said.get("errorCode")):
         parts.append(f"[{code}]")
-    for part in _complaints(said.get("errors"), "", 0):
-        if len(parts) >= _MAX_PARTS:
-            break
-        parts.append(part)
+    parts += [_line(*found) for found in islice(_complaints(said.get("errors"), "", 0), _MAX_PARTS)]
     allowed = said.get("allowedFilteringFields")
     if isinstance(allowed, list) and allowed:
         parts.append("allowed: " + ", ".join(filter(None, map(_text, allowed[:_MAX_PARTS]))))
@@ -80,13 +109,42 @@ def explain(body: bytes) -> str:
     return (line if len(line) <= room else line[: room - 1] + "…") + suffix
 
 
-def _complaints(errors: Any, where: str, depth: int) -> Iterator[str]:
-    """Walk `errors`: absent, strings, objects, or an object that mirrors the request, nested."""
+_MEANINGS = {
+    "E06000": "e-conomic has no such entry any more",
+    "E07140": "e-conomic has no such debtor group any more",
+    "E07080": "e-conomic has no such payment terms any more",
+    "E07180": "e-conomic has no such VAT zone any more",
+    "E06010": "a debtor with this number exists already",
+    "E04740": "the amount has more than two decimals",
+}
+"""Codes met on debtors (e-conomic.md §§2.9, 8), where e-conomic's own message is of little help."""
+
+
+def complaints(body: bytes) -> list[Complaint]:
+    """What an error body holds against single fields, each once, in plain words where the code is known."""
+    said = _json(body)
+    found = _complaints(said.get("errors") if isinstance(said, dict) else None, "", 0)
+    return list(
+        dict.fromkeys(
+            Complaint(_our_name(where), _MEANINGS.get(code) or message or f"refused with {code}", code)
+            for where, message, code in islice(found, _MAX_PARTS)
+        )
+    )
+
+
+def _our_name(where: str) -> str:
+    """e-conomic's path of a property, nested or with another first letter, as the field it is here."""
+    first = where.partition(".")[0]
+    return OUR_NAMES.get(first[:1].lower() + first[1:], first)
+
+
+def _complaints(errors: Any, where: str, depth: int) -> Iterator[tuple[str, str, str]]:
+    """Property, message and code of each: `errors` is absent, strings, objects, or an object that mirrors a request."""
     if depth > _MAX_DEPTH:
         return
     if isinstance(errors, str):
         if text := _text(errors):
-            yield _line(where, text, "")
+            yield where, text, ""
     elif isinstance(errors, list):
         for error in errors:
             index = error.get("arrayIndex") if isinstance(error, dict) else None
@@ -96,7 +154,7 @@ def _complaints(errors: Any, where: str, depth: int) -> Iterator[str]:
         message = _text(errors.get("message")) or _text(errors.get("errorMessage"))
         code = _text(errors.get("errorCode"))
         if message or code:
-            yield _line(name or where, message, code)
+            yield name or where, message, code
         for key, value in errors.items():
             if isinstance(value, dict | list):
                 inner = where if key == "errors" else f"{where}.{_text(key)}".lstrip(".")

@@ -7,11 +7,14 @@ not fit is left out (e-conomic.md §5.20).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
+from typing import Any
 
+import msgspec
 from msgspec import field
 
-from domain.accounting_api import Identity
+from domain.accounting_api import Identity, Value
 from domain.debtors import MAX_NUMBER, Debtor
 from domain.invoices import Invoice
 from infra.economic.bodies import Misfit
@@ -68,6 +71,40 @@ class DebtorRecord(Wire):
     balance: Decimal | None = None
     due_amount: Decimal | None = None
     last_updated: str | None = None
+
+
+PROPERTY_OF = {info.name: info.encode_name for info in msgspec.structs.fields(DebtorRecord)}
+OUR_NAMES = {theirs: ours for ours, theirs in PROPERTY_OF.items()}
+"""Our fields of a debtor and e-conomic's."""
+
+READ_ONLY = frozenset(
+    (
+        *("balance", "dueAmount", "lastUpdated"),
+        *("contacts", "deliveryLocations", "templates", "totals", "invoices", "metaData", "self"),
+    )
+)
+"""What e-conomic adds to a debtor by itself (e-conomic.md §2.3)."""
+
+
+def properties(values: Mapping[str, Value]) -> dict[str, Any]:
+    """Our fields of a debtor as e-conomic's properties; a number that refers to a list becomes a reference to it."""
+    written: dict[str, Any] = {}
+    for name, value in values.items():
+        key = _REFERENCE_KEYS.get(name)
+        written[PROPERTY_OF[name]] = value if key is None else {key: value}
+    return written
+
+
+_REFERENCE_KEYS = {
+    name: next(field.encode_name for field in msgspec.structs.fields(ref) if field.name == "key")
+    for name, ref in (
+        ("debtor_group", GroupRef),
+        ("payment_terms", TermsRef),
+        ("vat_zone", ZoneRef),
+        ("layout", LayoutRef),
+        ("sales_person", EmployeeRef),
+    )
+}
 
 
 def debtor(record: DebtorRecord) -> Debtor:

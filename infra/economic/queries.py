@@ -7,6 +7,7 @@ The addresses of lists: walked by key, filtered by numbers, or page by page.
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Iterable, Sequence
 from urllib.parse import quote
 
@@ -36,6 +37,18 @@ def among(base: str, path: str, key: str, numbers: Iterable[int]) -> str:
     return _sorted(base, path, key, _any_of(key, numbers))
 
 
+def containing(base: str, path: str, key: str, texts: Iterable[tuple[str, str]]) -> str:
+    """The page of the records of which one of these properties contains its text; a long text is shortened to fit."""
+    wanted = [(name, text) for name, text in texts if text]
+    while True:
+        criterion = "$or:".join(f"{name}$like:{_escaped(text)}" for name, text in wanted)
+        url = _sorted(base, path, key, criterion)
+        if len(url) <= MAX_URL:
+            return url
+        longest = max(len(text) for _, text in wanted)
+        wanted = [(name, text[:-1] if len(text) == longest else text) for name, text in wanted]
+
+
 def page(base: str, path: str, number: int, *, sort: str | None) -> str:
     """Page 0, 1, 2 … of a list whose keys may be texts, which nobody promises can be walked (e-conomic.md §2.7)."""
     order = f"&sort={sort}" if sort else ""
@@ -60,6 +73,11 @@ def fitting(numbers: Sequence[int], urls: Iterable[str]) -> int:
         if room < 0:
             return max(count, 1)
     return min(len(numbers), MAX_NUMBERS)
+
+
+def _escaped(text: str) -> str:
+    """A text for `$like:`, where a bracket opens a class of characters (e-conomic.md §2.8)."""
+    return re.sub(r"[$()*,]", r"$\g<0>", text).replace("[", "[[]")
 
 
 def _any_of(key: str, numbers: Iterable[int]) -> str:

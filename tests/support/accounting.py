@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from domain.accounting_api import AccountingApi, Identity, Page
+from domain.accounting_api import Accounting, Identity, Page
 from domain.debtors import Debtor
 from domain.errors import PermanentError
 from domain.invoices import Invoice
@@ -99,7 +99,7 @@ class OneClient:
     def __init__(self, accounting: object) -> None:
         self._accounting = accounting
 
-    def agreement(self, _number: int, _token: str) -> AccountingApi:
+    def agreement(self, _number: int, _token: str) -> Accounting:
         return self._accounting  # type: ignore[return-value]
 
     def close(self) -> None:
