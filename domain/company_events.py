@@ -53,9 +53,13 @@ def _take(uow: UnitOfWork, hints: Sequence[Hint], done: Refreshed) -> None:
     taken = take_companies(uow.companies, records, who=WHO)
     done.outcomes.update(each.outcome.value for each in taken)
     done.outcomes["unusable"] += len(failures)
-    merged = {_subject(r.crm_id): t for r, t in zip(records, taken, strict=True) if t.outcome is Outcome.MERGED}
-    named = {_subject(record.crm_id) for record in records}
-    uow.failures.resolve("company", named - merged.keys())
+    last = {
+        _subject(record.crm_id): each
+        for record, each in zip(records, taken, strict=True)
+        if each.outcome is not Outcome.SUPERSEDED  # it says nothing of how things are now
+    }
+    merged = {crm_id: each for crm_id, each in last.items() if each.outcome is Outcome.MERGED}
+    uow.failures.resolve("company", last.keys() - merged.keys())
     uow.failures.report([*failures, *(_still_alive(crm_id, each) for crm_id, each in merged.items())])
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 from domain.companies import LinkedHow, Owner, Side, StoredCompany, What, owners_of, said_by_debtor, take_change
 from domain.errors import PermanentError
 from domain.events import EventType, Outbox
-from domain.take_companies import CompanyChanges, CompanyStore, Entry, company_event
+from domain.take_companies import CompanyChanges, CompanyStore, Entry, company_event, survivor
 
 
 class NotLinked(PermanentError):
@@ -160,10 +160,7 @@ def unlink(
 
 def _survivor(companies: CompanyStore, company_id: int) -> StoredCompany:
     """The company, or what it was merged into, locked."""
-    while True:
-        company = companies.lock([company_id]).get(company_id)
-        if company is None:
-            raise NotLinked(f"there is no company #{company_id}")
-        if company.merged_into is None:
-            return company
-        company_id = company.merged_into
+    company = survivor(companies.lock((), follow=[company_id]), company_id)
+    if company is None:
+        raise NotLinked(f"there is no company #{company_id}")
+    return company

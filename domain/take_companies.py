@@ -112,8 +112,13 @@ class CompanyStore(Protocol):
         """Key → the first two living companies under it."""
         ...
 
-    def lock(self, ids: Collection[int]) -> dict[int, StoredCompany]:
-        """These companies, locked in the order of their ids until the end of the transaction."""
+    def lock(self, ids: Collection[int], *, follow: Collection[int] = ()) -> dict[int, StoredCompany]:
+        """
+        These companies, locked in the order of their ids until the end of the transaction.
+
+        Those of `follow` come with what they were merged into (`survivor`). A transaction that follows calls this
+        once, before it has locked any company: so nobody waits in a circle.
+        """
         ...
 
     def owners(self, ids: Collection[int]) -> dict[int, dict[str, Owner]]:
@@ -123,6 +128,14 @@ class CompanyStore(Protocol):
     def new_ids(self, count: int) -> list[int]: ...
 
     def write(self, changes: CompanyChanges, *, who: str) -> None: ...
+
+
+def survivor(rows: Mapping[int, StoredCompany], company: int) -> StoredCompany | None:
+    """The company, or what it is part of now, among locked rows; None when there is no such company."""
+    row = rows.get(company)
+    while row is not None and row.merged_into is not None:
+        row = rows.get(row.merged_into)
+    return row
 
 
 def take_companies(
@@ -208,9 +221,16 @@ class _Taking:
         }
         self._hits = self._store.under(sought) if sought else {}
         alone = {hits[0] for hits in self._hits.values() if len(hits) == 1}
-        self._rows = self._store.lock({*self._known.values(), *alone})
-        for key, hits in self._hits.items():  # one that was merged or deleted while we waited for its lock
-            self._hits[key] = [hit for hit in hits if hit not in alone or self._rows[hit].living]
+        self._rows = self._store.lock(self._known.values(), follow=alone)
+        if any(self._rows[row_id].crm_id != crm_id for crm_id, row_id in self._known.items()):
+            self._known = self._store.known(crm_ids)  # a merge, or its undoing, moved an id while we waited
+            self._rows |= self._store.lock(set(self._known.values()) - self._rows.keys())
+        now = {hit: survivor(self._rows, hit) for hit in alone}  # one may be merged or deleted while we wait for it
+        self._hits = {
+            key: hits if len(hits) > 1 else [row.id for row in (now[hits[0]],) if row is not None and row.living]
+            for key, hits in self._hits.items()
+        }
+        alone = {row.id for row in now.values() if row is not None and row.living}
         self._normal = {hit: normal_form(self._rows[hit].fields._asdict(), self._rows[hit].crm_id) for hit in alone}
         self._owners = self._store.owners(list(self._rows))
 

@@ -68,7 +68,22 @@ class CompanyRows:
         )
         return {key: sorted({first, last}) for key, first, last in rows if first is not None}
 
-    def lock(self, ids: Collection[int]) -> dict[int, StoredCompany]:
+    def lock(self, ids: Collection[int], *, follow: Collection[int] = ()) -> dict[int, StoredCompany]:
+        """Who finds on waking that a company was merged meanwhile lets go, and locks anew with what it is now."""
+        if not follow:
+            return self._lock(ids)
+        wanted = {*ids, *follow}
+        followed = set(follow)
+        while True:
+            with self._connection.begin_nested() as attempt:
+                rows = self._lock(wanted)
+                followed |= {row.merged_into for row in rows.values() if row.id in followed and row.merged_into}
+                if followed <= wanted:
+                    return rows
+                attempt.rollback()
+            wanted |= followed
+
+    def _lock(self, ids: Collection[int]) -> dict[int, StoredCompany]:
         if not ids:
             return {}
         rows = self._connection.execute(
