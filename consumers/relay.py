@@ -71,6 +71,7 @@ class Publisher:
         settings = services.settings
         self._deliveries = services.deliveries
         self._exchange = None if settings.embedded else EventsExchange(settings.broker_url)
+        self._public_url = settings.public_url
         self._holder = Holder(Jobs(services.database), "publish")
 
     def step(self) -> float:
@@ -88,7 +89,7 @@ class Publisher:
             for event in waiting:
                 outcome = "no_exchange"
                 if self._exchange is not None:
-                    routed = self._exchange.publish(event.type, event.event_id, event.body())
+                    routed = self._exchange.publish(event.type, event.event_id, event.body(self._public_url))
                     outcome = "confirmed" if routed else "unroutable"
                 outcomes[outcome] += 1
                 done.append(event.id)
@@ -112,6 +113,7 @@ class Deliverer:
     def __init__(self, services: Services, *, sender: Sender | None = None) -> None:
         self._endpoints = services.endpoints
         self._deliveries = services.deliveries
+        self._public_url = services.settings.public_url
         self._sender = sender or Sender()
         self._holder = Holder(Jobs(services.database), "deliver")
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="deliver")
@@ -158,7 +160,7 @@ class Deliverer:
 
     def _post(self, endpoint: DueEndpoint, due: Due, keys: tuple[bytes, ...]) -> Answer:
         started = time.monotonic()
-        body, now = due.event.body(), int(time.time())
+        body, now = due.event.body(self._public_url), int(time.time())
         headers = {
             "Content-Type": "application/json",
             "webhook-id": due.event.event_id,

@@ -62,7 +62,7 @@ class LinkStore(Protocol):
         ...
 
     def add(self, link: NewLink) -> None:
-        """Also forgets that somebody said it is not this company."""
+        """Also forgets that somebody said it is not this company, and closes what is asked about the debtor."""
         ...
 
     def cut(self, debtor: int, *, who: str, refused: bool) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from domain.alerts import AlertStore
 from domain.debtors import MAX_NUMBER, DebtorChanges, Edge, StoredDebtor
 from domain.events import Outbox
 from domain.hints import Hint, Kind, NewHint
@@ -281,6 +282,8 @@ class UnitOfWork(Protocol):
     def names(self) -> NameStore: ...
     @property
     def companies(self) -> CompanyStore: ...
+    @property
+    def alerts(self) -> AlertStore: ...
     @property
     def comparisons(self) -> ComparisonStore: ...
 

@@ -11,6 +11,7 @@ from contextlib import closing
 from typing import Any
 
 import psycopg
+import sqlalchemy as sa
 from psycopg import sql as pgsql
 from sqlalchemy.engine import Connection
 
@@ -34,6 +35,18 @@ def insert_rows(
     names, marks = ", ".join(columns), ", ".join("?" * len(columns))
     assert driver is not None
     driver.executemany(f"INSERT INTO {table} ({names}) VALUES ({marks})", rows)
+
+
+def new_ids(connection: Connection, sql: Sql, table: str, count: int) -> list[int]:
+    """So many ids for rows to be inserted, ascending; SQLite has one writer at a time, so the next ones are ours."""
+    if sql.postgresql:
+        rows = connection.execute(
+            sa.text(f"SELECT nextval(pg_get_serial_sequence('{table}', 'id')) FROM generate_series(1, :count)"),
+            {"count": count},
+        )
+        return sorted(int(row_id) for (row_id,) in rows)
+    last = connection.execute(sa.text(f"SELECT COALESCE(max(id), 0) FROM {table}")).scalar_one()
+    return list(range(last + 1, last + 1 + count))
 
 
 def update_rows(

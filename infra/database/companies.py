@@ -14,11 +14,13 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from domain.alerts import Ending
 from domain.companies import CompanyFields, Owner, StoredCompany, owners_of
 from domain.company_rungs import normal_form, rungs
 from domain.matching.keys import keys_of
 from domain.take_companies import CompanyChanges, Entry
 from infra.database import bulk
+from infra.database.alerts import AlertRows
 from infra.database.dialect import Sql
 from infra.database.tables import agreement
 from infra.database.tables_companies import company, company_difference, debtor_link
@@ -110,15 +112,7 @@ class CompanyRows:
         return {company_id: owners_of(each) for company_id, each in settings.items()}
 
     def new_ids(self, count: int) -> list[int]:
-        """SQLite has one writer at a time, so the next ids are ours."""
-        if self._sql.postgresql:
-            rows = self._connection.execute(
-                sa.text("SELECT nextval(pg_get_serial_sequence('company', 'id')) FROM generate_series(1, :count)"),
-                {"count": count},
-            )
-            return [int(row_id) for (row_id,) in rows]
-        last = self._connection.execute(sa.text("SELECT COALESCE(max(id), 0) FROM company")).scalar_one()
-        return list(range(last + 1, last + 1 + count))
+        return bulk.new_ids(self._connection, self._sql, "company", count)
 
     def write(self, changes: CompanyChanges, *, who: str) -> None:
         now = dt.datetime.now(dt.UTC)
@@ -141,6 +135,8 @@ class CompanyRows:
         self._index(keys, new=changes.insert)
         self.remember(changes.history, who=who, now=now)
         self._differ(changes, now)
+        if gone := [row_id for row_id in changes.changed if (row := changes.update.get(row_id)) and row.deleted]:
+            AlertRows(self._connection, self._sql, self._firm).close_for(companies=gone, how=Ending.GONE, who=who)
 
     def _indexed(self, changes: CompanyChanges) -> tuple[dict[int, str | None], dict[int, set[int]]]:
         """The normal form of every new or changed company, and the keys it is found under while it lives."""

@@ -5,6 +5,7 @@ What the relay takes from the outbox, and what became of it.
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -34,8 +35,9 @@ class Told(NamedTuple):
     sequence: int
     data: str
 
-    def body(self) -> bytes:
-        """The envelope of design.md §5.5."""
+    def body(self, public_url: str) -> bytes:
+        """The envelope of design.md §5.5; a page of ours is stored without the address we are reached under."""
+        data = self.data.replace('"url":"/', f'"url":{json.dumps(public_url.rstrip("/"))[:-1]}/')
         return msgspec.json.encode(
             {
                 "id": self.event_id,
@@ -44,7 +46,7 @@ class Told(NamedTuple):
                 "firm": self.firm_id,
                 "agreement": self.agreement,
                 "sequence": self.sequence,
-                "data": msgspec.Raw(self.data.encode()),
+                "data": msgspec.Raw(data.encode()),
             }
         )
 

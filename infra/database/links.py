@@ -7,7 +7,9 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from domain.alerts import Ending
 from domain.links import LinkedDebtor, NewLink
+from infra.database.alerts import AlertRows
 from infra.database.dialect import Sql
 from infra.database.tables import agreement, debtor
 from infra.database.tables_companies import company_difference, debtor_link
@@ -75,6 +77,9 @@ class LinkRows:
                 run_id=link.run_id,
                 refused=False,
             )
+        )
+        AlertRows(self._connection, self._sql, self._firm).close_for(
+            debtors=[link.debtor.id], how=Ending.LINKED, who=link.who
         )
 
     def cut(self, debtor_id: int, *, who: str, refused: bool) -> None:

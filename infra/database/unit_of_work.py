@@ -13,6 +13,7 @@ from sqlalchemy.engine import Connection
 
 from domain.read_ahead import ReadAhead
 from domain.work import Lease
+from infra.database.alerts import AlertRows
 from infra.database.companies import CompanyRows
 from infra.database.comparisons import ComparisonRows
 from infra.database.dialect import Sql
@@ -47,10 +48,19 @@ class SqlUnitOfWork:
     @cached_property
     def companies(self) -> CompanyRows:
         """Those of the agreement's firm."""
+        return CompanyRows(self.connection, self._sql, self._firm)
+
+    @cached_property
+    def alerts(self) -> AlertRows:
+        """Those of the agreement's firm."""
+        return AlertRows(self.connection, self._sql, self._firm)
+
+    @cached_property
+    def _firm(self) -> int:
         firm = self.connection.execute(
             sa.text("SELECT firm_id FROM agreement WHERE number = :agreement"), {"agreement": self.agreement}
         ).scalar_one()
-        return CompanyRows(self.connection, self._sql, int(firm))
+        return int(firm)
 
     def release(self) -> None:
         if self._lease is not None:

@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from infra.database import tables_companies, tables_outbox  # noqa: F401 - their tables belong to the metadata
+from infra.database import tables_alerts, tables_companies, tables_outbox  # noqa: F401 - their tables belong to the metadata
 from infra.database.tables import metadata
 
 connection = context.config.attributes["connection"]
