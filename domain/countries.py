@@ -4,6 +4,8 @@ Countries as people write them.
 
 from __future__ import annotations
 
+from phonenumbers import SUPPORTED_REGIONS
+
 _NAMES = {
     "DK": "danmark denmark dnk dänemark",
     "SE": "sverige sweden swe schweden",
@@ -48,3 +50,21 @@ def country_code(text: str | None) -> str:
     if len(plain) == 2 and plain.isascii() and plain.isalpha() and plain != "uk":
         return plain.upper()
     return _CODES.get(plain, "")
+
+
+_EU = "AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT RO SE SI SK"
+EU = frozenset(_EU.split())
+"""Countries of the European Union, whose firms account for VAT themselves when they buy from one another."""
+
+_SHOWN = {"NL": "Holland", "US": "USA", "GB": "Storbritannien"}
+
+
+def is_country(code: str) -> bool:
+    """Whether two letters are the ISO 3166 code of a country there is."""
+    return code in SUPPORTED_REGIONS
+
+
+def country_name(code: str) -> str:
+    """The Danish name, as it stands on a Danish invoice; the code itself where none is known."""
+    names = _NAMES.get(code)
+    return _SHOWN.get(code) or (names.split()[0].title() if names else code)
