@@ -12,9 +12,7 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import NamedTuple
 
-from domain.companies import Values
-from domain.countries import country_code
-from domain.matching.records import RawRecord, Record, normalise
+from domain.matching.records import Record
 
 
 class Rung(NamedTuple):
@@ -22,37 +20,6 @@ class Rung(NamedTuple):
 
     name: str
     key: int
-
-
-_COMPARED = ("name", "department", "street", "zip", "city", "country", "vat", "pno", "ean", "phone", "mail", "web")
-
-
-def normal_form(values: Values, crm_id: str | None = None) -> Record:
-    """A company's values as matching compares them; those of the last batch are remembered."""
-    return _normalised(*(values.get(name) or "" for name in (*_COMPARED, "customer_number")), crm_id or "")
-
-
-@lru_cache(maxsize=8_192)
-def _normalised(*text: str) -> Record:
-    name, department, street, zip_code, city, country, vat, pno, ean, phone, mail, web, number, crm_id = text
-    return normalise(
-        RawRecord(
-            name=name,
-            department=department,
-            street=street,
-            zip=zip_code,
-            city=city,
-            country=country_code(country),
-            cvr=vat,
-            p_number=pno,
-            ean=ean,
-            phones=(phone,) if phone else (),
-            mail=mail,
-            web=web,
-            own_id=crm_id,
-            customer_number=number,
-        )
-    )
 
 
 @lru_cache(maxsize=8_192)

@@ -4,10 +4,23 @@ Which company a debtor is: linked with its reasons, cut in one step, and what wa
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from domain.companies import LinkedHow, Owner, Side, StoredCompany, What, owners_of, said_by_debtor, take_change
+from domain.companies import (
+    UNITS,
+    Change,
+    LinkedHow,
+    Owner,
+    Side,
+    StoredCompany,
+    Values,
+    What,
+    owners_of,
+    said_by_debtor,
+    same_value,
+    take_change,
+)
 from domain.errors import PermanentError
 from domain.events import EventType, Outbox
 from domain.take_companies import CompanyChanges, CompanyStore, Entry, company_event, survivor
@@ -49,6 +62,10 @@ class LinkStore(Protocol):
         """The living debtor under a number, locked: its link is nobody else's until the transaction ends."""
         ...
 
+    def debtors(self, ids: Collection[int]) -> dict[int, LinkedDebtor]:
+        """The living ones of these, locked in the order of their ids."""
+        ...
+
     def company_of(self, debtor: int) -> int | None:
         """The company a debtor is linked to."""
         ...
@@ -61,8 +78,12 @@ class LinkStore(Protocol):
         """The companies somebody said this debtor is not."""
         ...
 
-    def add(self, link: NewLink) -> None:
-        """Also forgets that somebody said it is not this company, and closes what is asked about the debtor."""
+    def add(self, links: Sequence[NewLink]) -> None:
+        """Also forgets that somebody said one is not this company, and closes what is asked about the debtors."""
+        ...
+
+    def saw(self, seen: Mapping[int, Mapping[str, str | None]]) -> None:
+        """Debtor → what it says of its company, which has been held against that now."""
         ...
 
     def cut(self, debtor: int, *, who: str, refused: bool) -> None:
@@ -101,33 +122,78 @@ def link(
         raise NotLinked(f"debtor {debtor.number} is linked to company #{linked}; unlink it first")
     if company.deleted:
         raise NotLinked(f"company #{company.id} was deleted in the CRM")
+    owners = companies.owners([company.id]).get(company.id)
+    change = joined(company, debtor, owners)
+    changes = CompanyChanges()
+    note_link(changes, debtor, change, how)
+    companies.write(changes, who=who)
+    links.add([NewLink(debtor, company.id, how, reasons, said_by_debtor(debtor.values), who, score, run_id)])
+    if change.changed:
+        outbox.add([company_event(EventType.COMPANY_UPDATED, change.company, changed=list(change.changed))])
+    return change.company
+
+
+def joined(company: StoredCompany, debtor: LinkedDebtor, owners: Mapping[str, Owner] | None) -> Change:
+    """
+    What a new link changes of a company.
+
+    Args:
+        owners: of a company that has debtors already; this one then only fills blanks.
+    """
     said = said_by_debtor(debtor.values)
-    owners = owners_of([debtor.owners])
-    if links.debtors_of(company.id):
-        before: Mapping[str, str | None] = said
-        owners |= companies.owners([company.id]).get(company.id, {})
+    own = owners_of([debtor.owners])
+    if owners is not None:
+        before: Values = said
+        own |= owners
     else:
-        before = {name: value for name, value in said.items() if owners[name] is Owner.NEWEST}
-    change = take_change(company, Side.ECONOMIC, said, owners=owners, before=before)
+        before = {name: value for name, value in said.items() if own[name] is Owner.NEWEST}
+    change = take_change(company, Side.ECONOMIC, said, owners=own, before=before)
     # A new link is a new start: what happened before it was no disagreement.
-    row = change.company._replace(changed_by={})
-    changes = CompanyChanges(
-        update={row.id: row},
-        history=[
-            Entry(row.id, What.LINKED, {"agreement": debtor.agreement, "debtor": debtor.number, "how": how.value}),
-        ],
-        refused={(row.id, name): refused for name, refused in change.refused.items()},
-        speaker=debtor.id,
-    )
+    change.company = change.company._replace(changed_by={})
+    return change
+
+
+def followed(
+    company: StoredCompany, said: Values, seen: Values, owners: Mapping[str, Owner] | None, *, shared: bool
+) -> Change:
+    """
+    What a linked debtor's words change of its company.
+
+    Of several debtors of one company, only the one whose number, CVR or billing address the company has speaks of
+    these.
+
+    Args:
+        seen: what it said the time before.
+        shared: the company has other debtors, too.
+    """
+    if shared and owners is not None:
+        has = company.fields._asdict()
+        said = {
+            name: value
+            for name, value in said.items()
+            if owners[name] is not Owner.ECONOMIC
+            or all(has[each] is None or same_value(each, has[each], seen.get(each)) for each in UNITS[name])
+        }
+    return take_change(company, Side.ECONOMIC, said, owners=owners, before=seen)
+
+
+def note_link(changes: CompanyChanges, debtor: LinkedDebtor, change: Change, how: LinkedHow) -> None:
+    """Add a new link, and what it changes of its company, to what a batch does."""
+    detail = {"agreement": debtor.agreement, "debtor": debtor.number, "how": how.value}
+    changes.history.append(Entry(change.company.id, What.LINKED, detail))
+    note_change(changes, debtor.id, change)
+
+
+def note_change(changes: CompanyChanges, speaker: int, change: Change) -> None:
+    """Add what a debtor's words change of its company to what a batch does."""
+    row = change.company
+    (changes.insert if row.id in changes.insert else changes.update)[row.id] = row
+    changes.refused.update({(row.id, speaker, name): refused for name, refused in change.refused.items()})
+    changes.agreed.update((row.id, speaker, name) for name in change.agreed)
     if change.changed:
         changes.changed[row.id] = None
         detail = {name: list(pair) for name, pair in change.changed.items()}
         changes.history.append(Entry(row.id, What.UPDATED, detail))
-    companies.write(changes, who=who)
-    links.add(NewLink(debtor, row.id, how, reasons, said, who, score, run_id))
-    if change.changed:
-        outbox.add([company_event(EventType.COMPANY_UPDATED, row, changed=list(change.changed))])
-    return row
 
 
 def unlink(

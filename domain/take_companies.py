@@ -4,15 +4,16 @@ Taking in what the CRM or a file says of companies: found, adopted or created, c
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
 from domain.companies import Change, CompanyFields, Owner, Refusal, Side, StoredCompany, Values, What, take_change
-from domain.company_rungs import Found, climb, normal_form, rungs
+from domain.company_rungs import Found, climb, rungs
 from domain.events import EventType, NewEvent, Outbox, company_subject
 from domain.matching.records import Record
+from domain.normal_forms import company_form
 
 
 class Upsert(NamedTuple):
@@ -83,6 +84,9 @@ class Entry(NamedTuple):
 CRM = 0
 """Stands for the CRM where a debtor's id would stand."""
 
+Said = tuple[int, int, str]
+"""A company, who speaks of it (CRM, or a debtor by its id), and the field."""
+
 
 @dataclass(slots=True)
 class CompanyChanges:
@@ -92,9 +96,9 @@ class CompanyChanges:
     update: dict[int, StoredCompany] = field(default_factory=dict)
     changed: dict[int, str | None] = field(default_factory=dict)  # those whose content is new → correlation id
     history: list[Entry] = field(default_factory=list)
-    refused: dict[tuple[int, str], tuple[str, Refusal]] = field(default_factory=dict)  # company, field → theirs, why
-    agreed: set[tuple[int, str]] = field(default_factory=set)  # company, field: no difference any more
-    speaker: int = CRM  # whose words these are: the CRM's or a debtor's, by its id
+    refused: dict[Said, tuple[str, Refusal]] = field(default_factory=dict)  # → theirs, why
+    agreed: set[Said] = field(default_factory=set)  # no difference any more
+    run_id: int | None = None  # the run that does it
 
 
 class CompanyStore(Protocol):
@@ -165,17 +169,27 @@ def take_companies(
     taken = [taking.take(record) for record in records]
     store.write(taking.changes, who=who)
     if outbox is not None:
-        outbox.add(list(_told(taking.changes, taking.news)))
+        outbox.add(told_changes(taking.changes, taking.news))
     return taken
 
 
-def _told(changes: CompanyChanges, news: Sequence[Entry]) -> Iterator[NewEvent]:
-    for entry in news:
+def told_changes(changes: CompanyChanges, news: Sequence[Entry] | None = None) -> list[NewEvent]:
+    """
+    What changes of companies are told as: each as it is in the end.
+
+    Args:
+        news: the lines of history that are told; without, all of them.
+    """
+    events = []
+    for entry in changes.history if news is None else news:
+        row = changes.update.get(entry.company) or changes.insert.get(entry.company)
+        if row is None:
+            continue
         if entry.what is What.CREATED:
-            yield company_event(EventType.COMPANY_CREATED, changes.insert[entry.company])
+            events.append(company_event(EventType.COMPANY_CREATED, row))
         elif entry.what in (What.UPDATED, What.REVIVED):
-            row = changes.update.get(entry.company) or changes.insert[entry.company]
-            yield company_event(EventType.COMPANY_UPDATED, row, changed=list(entry.detail))
+            events.append(company_event(EventType.COMPANY_UPDATED, row, changed=list(entry.detail)))
+    return events
 
 
 def company_event(kind: EventType, company: StoredCompany, *, changed: Sequence[str] = ()) -> NewEvent:
@@ -217,7 +231,7 @@ class _Taking:
             rung.key
             for each in strangers
             if isinstance(each, Upsert)
-            for rung in rungs(normal_form(each.values, each.crm_id))
+            for rung in rungs(company_form(each.values, each.crm_id))
         }
         self._hits = self._store.under(sought) if sought else {}
         alone = {hits[0] for hits in self._hits.values() if len(hits) == 1}
@@ -231,7 +245,7 @@ class _Taking:
             for key, hits in self._hits.items()
         }
         alone = {row.id for row in now.values() if row is not None and row.living}
-        self._normal = {hit: normal_form(self._rows[hit].fields._asdict(), self._rows[hit].crm_id) for hit in alone}
+        self._normal = {hit: company_form(self._rows[hit].fields._asdict(), self._rows[hit].crm_id) for hit in alone}
         self._owners = self._store.owners(list(self._rows))
 
     def _strangers(self, records: Sequence[Upsert | Deletion]) -> list[Upsert | Deletion]:
@@ -261,7 +275,7 @@ class _Taking:
         return self._create(record, found)
 
     def _find(self, record: Upsert) -> Found:
-        return climb(normal_form(record.values, record.crm_id), self._hits, self._normal)
+        return climb(company_form(record.values, record.crm_id), self._hits, self._normal)
 
     def _known_one(self, record: Upsert, row: StoredCompany) -> Taken:
         if self._mode is Mode.CREATE:
@@ -295,11 +309,11 @@ class _Taking:
 
     def _settle(self, row_id: int, change: Change) -> None:
         for name in change.agreed:
-            self.changes.refused.pop((row_id, name), None)
-            self.changes.agreed.add((row_id, name))
+            self.changes.refused.pop((row_id, CRM, name), None)
+            self.changes.agreed.add((row_id, CRM, name))
         for name, refused in change.refused.items():
-            self.changes.refused[row_id, name] = refused
-            self.changes.agreed.discard((row_id, name))
+            self.changes.refused[row_id, CRM, name] = refused
+            self.changes.agreed.discard((row_id, CRM, name))
 
     def _create(self, record: Upsert, found: Found) -> Taken:
         if self._mode is Mode.UPDATE:
@@ -314,7 +328,7 @@ class _Taking:
         )
         self._add(row, record)
         self._note(row.id, What.CREATED, {}, record)
-        normal = self._normal[row.id] = normal_form(record.values, record.crm_id)
+        normal = self._normal[row.id] = company_form(record.values, record.crm_id)
         for rung in rungs(normal):
             self._hits.setdefault(rung.key, []).append(row.id)
         return Taken(Outcome.CREATED, row.id, doubtful=found.doubtful)

@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 from domain.company_files import BadCell, FileRow, row_of
 from domain.company_headings import Columns, UnusableHeadings, columns_of
-from domain.company_rungs import normal_form, rungs
+from domain.company_rungs import rungs
+from domain.normal_forms import company_form
 from domain.take_companies import Mode, Outcome, Taken, Upsert, take_companies
 from infra.database import company_files
 from infra.database.companies import CompanyRows
@@ -207,7 +208,7 @@ class _Reading:
             known = CompanyRows(connection, self._database.sql, self._firm).known(ids)
         for record in records:
             if record.crm_id not in known:
-                rungs(normal_form(record.values, record.crm_id))
+                rungs(company_form(record.values, record.crm_id))
 
 
 def _headings(rows: Iterator[Row]) -> Columns:

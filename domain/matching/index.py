@@ -73,7 +73,13 @@ class Candidates(NamedTuple):
     capped: tuple[Key, ...]
 
 
-def look_up(records: Sequence[Record], index: CompanyIndex, crowded: Collection[int] = ()) -> list[Candidates]:
+def look_up(
+    records: Sequence[Record],
+    index: CompanyIndex,
+    crowded: Collection[int] = (),
+    *,
+    kinds: Collection[KeyKind] | None = None,
+) -> list[Candidates]:
     """
     Candidates for each record, in order.
 
@@ -81,10 +87,11 @@ def look_up(records: Sequence[Record], index: CompanyIndex, crowded: Collection[
         records: at most a few hundred at once.
         crowded: hashes of keys that more than five records on the asking side share, as a register of debtors knows
             them: such values are no evidence by themselves.
+        kinds: ask for these keys only.
     """
-    keys = [keys_of(record) for record in records]
+    keys = [asked_keys(record, kinds) for record in records]
     hits = index.under({key.hash for of_one in keys for key in of_one}, MOST_PER_KEY)
-    chosen = [_likeliest(of_one, hits) for of_one in keys]
+    chosen = [likeliest(of_one, hits) for of_one in keys]
     found = index.records({company for ids in chosen for company in ids})
     return [
         _candidates(record, of_one, hits, {company: found[company] for company in ids if company in found}, crowded)
@@ -92,7 +99,14 @@ def look_up(records: Sequence[Record], index: CompanyIndex, crowded: Collection[
     ]
 
 
-def _likeliest(keys: Iterable[Key], hits: Mapping[int, Sequence[int]]) -> list[int]:
+def asked_keys(record: Record, kinds: Collection[KeyKind] | None) -> Sequence[Key]:
+    """A record's keys, or those of some kinds."""
+    keys = keys_of(record)
+    return keys if kinds is None else [key for key in keys if key.kind in kinds]
+
+
+def likeliest(keys: Iterable[Key], hits: Mapping[int, Sequence[int]]) -> list[int]:
+    """The companies under these keys whose normal forms are worth reading, best first."""
     pull: dict[int, float] = {}
     for key in keys:
         ids = hits.get(key.hash)

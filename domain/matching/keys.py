@@ -15,6 +15,7 @@ in thirty and more, would bring strangers only: they are paired with the name's 
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import lru_cache
 from hashlib import blake2b
 from typing import NamedTuple
 
@@ -60,8 +61,9 @@ def _key(kind: KeyKind, *parts: str) -> Key:
     )
 
 
-def keys_of(record: Record) -> list[Key]:
-    """At most 32 keys of a record, each once."""
+@lru_cache(maxsize=4_096)
+def keys_of(record: Record) -> tuple[Key, ...]:
+    """At most 32 keys of a record, each once; those of the last portion of records are remembered."""
     keys: list[Key] = []
     for kind, value in (
         (KeyKind.OWN_ID, record.own_id),
@@ -84,7 +86,7 @@ def keys_of(record: Record) -> list[Key]:
             keys.append(_key(KeyKind.HOUSE, record.zip, number, record.street[:2]))
         keys.append(_key(KeyKind.STREET, record.street.replace(" ", ""), number))
     keys += _name_keys(record)
-    return list(dict.fromkeys(keys))
+    return tuple(dict.fromkeys(keys))
 
 
 def _name_keys(record: Record) -> list[Key]:

@@ -40,7 +40,7 @@ class OpenRecord(NamedTuple):
 
 
 class _Group(NamedTuple):
-    """Records that belong together: they are to be in `alert`, as are those of the alerts `joined`."""
+    """Records that belong together: they are to be in `alert` (0: a fresh one), as are those of the alerts `joined`."""
 
     alert: int
     fresh: bool
@@ -78,7 +78,7 @@ class AlertRows:
                 standing.add(stored.alert)
             else:
                 news[reason].append(asked)
-        groups = [group for reason, some in news.items() for group in self._grouped(reason, some, known)]
+        groups = self._numbered([each for reason, some in news.items() for each in self._grouped(reason, some, known)])
         self._write(groups, known)
         self._endings.end(cleared, Ending.CLEARED, who=BY_ITSELF)
         told = sorted(group.alert for group in groups)
@@ -169,15 +169,19 @@ class AlertRows:
         members: dict[int, list[Asked]] = defaultdict(list)
         for each in asked:
             members[together.home(each.candidates[0].company)].append(each)
-        fresh = bulk.new_ids(self._connection, self._sql, "alert", len(members.keys() - alerts.keys()))
         found = []
         for home, records in members.items():
             if home in alerts:
                 first, *others = sorted(alerts[home])
                 found.append(_Group(first, False, reason, others, records))
             else:
-                found.append(_Group(fresh.pop(0), True, reason, (), records))
+                found.append(_Group(0, True, reason, (), records))
         return found
+
+    def _numbered(self, groups: Sequence[_Group]) -> list[_Group]:
+        """Fresh alerts have their numbers now, those of all reasons at once."""
+        fresh = bulk.new_ids(self._connection, self._sql, "alert", sum(group.fresh for group in groups))
+        return [group._replace(alert=fresh.pop(0)) if group.fresh else group for group in groups]
 
     def _open_about(self, reason: AlertReason, companies: Collection[int]) -> list[tuple[int, int]]:
         """Open alerts of a reason, and which of these companies each is about."""

@@ -16,8 +16,9 @@ from sqlalchemy.engine import Connection
 
 from domain.alerts import Ending
 from domain.companies import CompanyFields, Owner, StoredCompany, owners_of
-from domain.company_rungs import normal_form, rungs
+from domain.company_rungs import rungs
 from domain.matching.keys import keys_of
+from domain.normal_forms import company_form
 from domain.take_companies import CompanyChanges, Entry
 from infra.database import bulk
 from infra.database.alerts import AlertRows
@@ -133,8 +134,8 @@ class CompanyRows:
             )
         self._update(changes, normal, now)
         self._index(keys, new=changes.insert)
-        self.remember(changes.history, who=who, now=now)
-        self._differ(changes, now)
+        self.remember(changes.history, who=who, now=now, run_id=changes.run_id)
+        self._differ(changes)
         if gone := [row_id for row_id in changes.changed if (row := changes.update.get(row_id)) and row.deleted]:
             AlertRows(self._connection, self._sql, self._firm).close_for(companies=gone, how=Ending.GONE, who=who)
 
@@ -144,7 +145,7 @@ class CompanyRows:
         keys: dict[int, set[int]] = {}
         for row_id in changes.changed:
             row = changes.insert.get(row_id) or changes.update[row_id]
-            record = normal_form(row.fields._asdict(), row.crm_id)
+            record = company_form(row.fields._asdict(), row.crm_id)
             normal[row_id] = record.packed() if row.fields.name else None
             keys[row_id] = {rung.key for rung in rungs(record)} | {key.hash for key in keys_of(record)}
             if not row.living:
@@ -215,37 +216,31 @@ class CompanyRows:
             [(self._firm, key, row_id) for row_id in keys for key in sorted(keys[row_id] - had[row_id])],
         )
 
-    def remember(self, entries: Iterable[Entry], *, who: str, now: dt.datetime) -> None:
+    def remember(self, entries: Iterable[Entry], *, who: str, now: dt.datetime, run_id: int | None = None) -> None:
         """Write lines of history."""
         bulk.insert_rows(
             self._connection,
             self._sql,
             "company_change",
-            ("company_id", "at", "who", "what", "detail", "correlation_id"),
-            [(entry.company, now, who, entry.what.value, _json(entry.detail), entry.cause) for entry in entries],
+            ("company_id", "at", "who", "what", "detail", "run_id", "correlation_id"),
+            [(each.company, now, who, each.what.value, _json(each.detail), run_id, each.cause) for each in entries],
         )
 
-    def _differ(self, changes: CompanyChanges, now: dt.datetime) -> None:
+    def _differ(self, changes: CompanyChanges) -> None:
         if changes.agreed:
-            companies = {row_id for row_id, _ in changes.agreed}
             shown = self._connection.execute(
-                sa.select(company_difference.c.company_id, company_difference.c.field).where(
-                    company_difference.c.debtor_id == changes.speaker,
-                    sa.text(self._sql.among("company_difference.company_id", "ids")),
-                ),
-                {"ids": self._sql.numbers(companies)},
+                sa.select(
+                    company_difference.c.company_id, company_difference.c.debtor_id, company_difference.c.field
+                ).where(sa.text(self._sql.among("company_difference.company_id", "ids"))),
+                {"ids": self._sql.numbers({said[0] for said in changes.agreed})},
             )
-            if over := [
-                {"id": row_id, "speaker": changes.speaker, "field": name}
-                for row_id, name in shown
-                if (row_id, name) in changes.agreed
-            ]:
+            if over := [tuple(said) for said in shown if tuple(said) in changes.agreed]:
                 self._connection.execute(
                     sa.text(
                         "DELETE FROM company_difference"
                         " WHERE company_id = :id AND debtor_id = :speaker AND field = :field"
                     ),
-                    over,
+                    [{"id": row_id, "speaker": speaker, "field": name} for row_id, speaker, name in over],
                 )
         if changes.refused:
             self._connection.execute(
@@ -256,8 +251,8 @@ class CompanyRows:
                     " why = excluded.why"
                 ),
                 [
-                    {"id": row_id, "speaker": changes.speaker, "field": name, "theirs": theirs, "why": why.value}
-                    for (row_id, name), (theirs, why) in sorted(changes.refused.items())
+                    {"id": row_id, "speaker": speaker, "field": name, "theirs": theirs, "why": why.value}
+                    for (row_id, speaker, name), (theirs, why) in sorted(changes.refused.items())
                 ],
             )
 

@@ -11,9 +11,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from domain.alerts import RecordKind, RecordRef, pair_fingerprint
-from domain.companies import said_by_debtor
-from domain.company_rungs import normal_form
 from domain.matching.records import Record
+from domain.normal_forms import debtor_form
 from infra.database.dialect import Sql
 from infra.database.tables import debtor
 from infra.database.tables_alerts import not_duplicate
@@ -107,7 +106,7 @@ class NotDuplicateRows:
         rows = self._connection.execute(
             sa.select(debtor).where(sa.text(self._sql.among("debtor.id", "ids"))), {"ids": self._sql.numbers(ids)}
         )
-        return {row.id: normal_form(said_by_debtor(dict(row._mapping))) for row in rows}
+        return {row.id: debtor_form(dict(row._mapping)) for row in rows}
 
     def _companies(self, ids: Collection[int]) -> dict[int, Record]:
         rows = self._connection.execute(

@@ -51,6 +51,9 @@ agreement = sa.Table(
     sa.Column("identity_checked_at", UtcDateTime()),  # /self named this agreement: lists may be believed
     sa.Column("debtors_total", Big),  # of e-conomic's last list answer; plans the cheapest reading
     sa.Column("field_owners", sa.JSON),  # company field → who owns it, where that is not the default
+    sa.Column("companies_since", UtcDateTime()),  # the first import was started: companies may be linked and made
+    sa.Column("create_companies", sa.Boolean, nullable=False, default=True, server_default=sa.true()),
+    sa.Column("most_at_once", sa.Integer, nullable=False, default=50, server_default="50"),  # more waits for a person
     sa.Column("paused_at", UtcDateTime()),
     sa.Column("removed_at", UtcDateTime()),
     sa.Column("created_at", UtcDateTime(), nullable=False),

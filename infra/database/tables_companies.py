@@ -99,6 +99,7 @@ debtor_link = sa.Table(
     sa.Column("refused", sa.Boolean, nullable=False, default=False),
     sa.Index("ix_debtor_link_company", "company_id"),
     sa.Index("ix_debtor_link_debtor", "debtor_id"),
+    sa.Index("ix_debtor_link_made", "agreement", "linked_at"),
 )
 _living_link = debtor_link.c.cut_at.is_(None)
 sa.Index(

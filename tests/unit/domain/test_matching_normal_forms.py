@@ -149,7 +149,7 @@ def test_records_of_one_firm_share_keys() -> None:
 
 def test_an_empty_record_has_no_keys() -> None:
     """Nothing is nobody's."""
-    assert keys_of(normalise(RawRecord())) == []
+    assert keys_of(normalise(RawRecord())) == ()
 
 
 _LONG = ("a" * 10_000, "." * 10_000, "a. " * 4_000, "1 " * 5_000, "v/" * 5_000, "\n7 a" * 3_000, "a@" * 5_000)
