@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import click
 
 from cli.groups import groups
+from cli.new_debtors import new_debtors
 from cli.output import (
     AGREEMENT,
     JSON,
@@ -84,6 +85,7 @@ def agreement() -> None:
 
 agreement.add_command(groups)
 agreement.add_command(reference)
+agreement.add_command(new_debtors)
 
 
 @agreement.command()
