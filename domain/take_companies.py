@@ -10,9 +10,11 @@ from enum import StrEnum
 from typing import NamedTuple, Protocol
 
 from domain.companies import Change, CompanyFields, Owner, Refusal, Side, StoredCompany, Values, What, take_change
-from domain.company_rungs import Found, climb, rungs
 from domain.events import EventType, NewEvent, Outbox, company_subject
+from domain.matching.growing import GrowingIndex
+from domain.matching.index import CompanyIndex, look_up
 from domain.matching.records import Record
+from domain.matching.verdicts import LADDER_KINDS, Climbed, climb
 from domain.normal_forms import company_form
 
 
@@ -101,7 +103,7 @@ class CompanyChanges:
     run_id: int | None = None  # the run that does it
 
 
-class CompanyStore(Protocol):
+class CompanyStore(CompanyIndex, Protocol):
     """The companies of one firm inside one transaction."""
 
     def known(self, crm_ids: Collection[str]) -> dict[str, int]:
@@ -110,10 +112,6 @@ class CompanyStore(Protocol):
 
     def create_alone(self) -> None:
         """Until the end of the transaction nobody else creates companies of this firm. Call it before `lock`."""
-        ...
-
-    def under(self, keys: Collection[int]) -> dict[int, list[int]]:
-        """Key → the first two living companies under it."""
         ...
 
     def lock(self, ids: Collection[int], *, follow: Collection[int] = ()) -> dict[int, StoredCompany]:
@@ -212,8 +210,7 @@ class _Taking:
         self._known: dict[str, int] = {}
         self._rows: dict[int, StoredCompany] = {}
         self._owners: dict[int, dict[str, Owner]] = {}
-        self._hits: dict[int, list[int]] = {}
-        self._normal: dict[int, Record] = {}
+        self._index = GrowingIndex(store)
         self._ids: list[int] = []
         self.changes = CompanyChanges()
         self.news: list[Entry] = []  # what the CRM does not know yet
@@ -227,26 +224,29 @@ class _Taking:
             self._known = self._store.known(crm_ids)  # somebody may have made them while we waited
             strangers = self._strangers(records)
             self._ids = self._store.new_ids(len(strangers))[::-1]
-        sought = {
-            rung.key
-            for each in strangers
-            if isinstance(each, Upsert)
-            for rung in rungs(company_form(each.values, each.crm_id))
-        }
-        self._hits = self._store.under(sought) if sought else {}
-        alone = {hits[0] for hits in self._hits.values() if len(hits) == 1}
-        self._rows = self._store.lock(self._known.values(), follow=alone)
+        forms = [company_form(each.values, each.crm_id) for each in strangers if isinstance(each, Upsert)]
+        self._index.read_ahead(forms, kinds=LADDER_KINDS)
+        pointed = {company for form in forms for company in self._climb(form).pointed}
+        self._rows = self._store.lock(self._known.values(), follow=pointed)
         if any(self._rows[row_id].crm_id != crm_id for crm_id, row_id in self._known.items()):
             self._known = self._store.known(crm_ids)  # a merge, or its undoing, moved an id while we waited
             self._rows |= self._store.lock(set(self._known.values()) - self._rows.keys())
-        now = {hit: survivor(self._rows, hit) for hit in alone}  # one may be merged or deleted while we wait for it
-        self._hits = {
-            key: hits if len(hits) > 1 else [row.id for row in (now[hits[0]],) if row is not None and row.living]
-            for key, hits in self._hits.items()
-        }
-        alone = {row.id for row in now.values() if row is not None and row.living}
-        self._normal = {hit: company_form(self._rows[hit].fields._asdict(), self._rows[hit].crm_id) for hit in alone}
+        for each in pointed:  # one may be merged or deleted while we wait for it
+            self._see(each)
         self._owners = self._store.owners(list(self._rows))
+
+    def _see(self, company: int) -> None:
+        """What a company is found as, now that it is locked."""
+        row = survivor(self._rows, company)
+        if row is None or row.id != company:
+            self._index.put(company, None, now=None if row is None else row.id)
+        if row is not None:
+            form = company_form(row.fields._asdict(), row.crm_id)
+            self._index.put(row.id, form if row.living else None)
+
+    def _climb(self, form: Record) -> Climbed:
+        (candidates,) = look_up([form], self._index, kinds=LADDER_KINDS)
+        return climb(form, candidates)
 
     def _strangers(self, records: Sequence[Upsert | Deletion]) -> list[Upsert | Deletion]:
         return [record for record in records if record.crm_id is None or record.crm_id not in self._known]
@@ -257,7 +257,7 @@ class _Taking:
             return self._delete(record, row_id)
         if row_id is not None:
             return self._known_one(record, self._rows[row_id])
-        found = self._find(record)
+        found = self._climb(company_form(record.values, record.crm_id))
         if found.company is not None:
             row = self._rows[found.company]
             if record.crm_id is None:
@@ -269,13 +269,10 @@ class _Taking:
                 self._note(row.id, What.ADOPTED, {"crm_id": record.crm_id, "rung": found.rung}, record)
                 taken = self._update(record, row._replace(crm_id=record.crm_id), owners=self._owners.get(row.id))
                 return taken._replace(outcome=Outcome.ADOPTED)
-            found = Found(None, None, (row.id,))  # which the CRM knows as another
-        elif found.doubtful and record.crm_id is None:
+            return self._create(record, (row.id,))  # which the CRM knows as another
+        if found.doubtful and record.crm_id is None:
             return Taken(Outcome.DOUBTFUL, doubtful=found.doubtful)
-        return self._create(record, found)
-
-    def _find(self, record: Upsert) -> Found:
-        return climb(company_form(record.values, record.crm_id), self._hits, self._normal)
+        return self._create(record, found.doubtful)
 
     def _known_one(self, record: Upsert, row: StoredCompany) -> Taken:
         if self._mode is Mode.CREATE:
@@ -315,7 +312,7 @@ class _Taking:
             self.changes.refused[row_id, CRM, name] = refused
             self.changes.agreed.discard((row_id, CRM, name))
 
-    def _create(self, record: Upsert, found: Found) -> Taken:
+    def _create(self, record: Upsert, doubtful: tuple[int, ...]) -> Taken:
         if self._mode is Mode.UPDATE:
             return Taken(Outcome.ABSENT)
         if not record.values.get("name"):
@@ -328,10 +325,8 @@ class _Taking:
         )
         self._add(row, record)
         self._note(row.id, What.CREATED, {}, record)
-        normal = self._normal[row.id] = company_form(record.values, record.crm_id)
-        for rung in rungs(normal):
-            self._hits.setdefault(rung.key, []).append(row.id)
-        return Taken(Outcome.CREATED, row.id, doubtful=found.doubtful)
+        self._index.add(row.id, company_form(record.values, record.crm_id))
+        return Taken(Outcome.CREATED, row.id, doubtful=doubtful)
 
     def _delete(self, record: Deletion, row_id: int | None) -> Taken:
         if row_id is None:  # remembered, so that an older word about it changes nothing
@@ -348,7 +343,7 @@ class _Taking:
                 self._put(stamped, record, changed=False)
                 return Taken(Outcome.UNCHANGED, row.id)
             self._put(stamped, record, changed=True)
-            self._hits = {key: hits for key, hits in self._hits.items() if hits != [row_id]}
+            self._index.put(row_id, None)
         self._note(row.id, What.DELETED, {}, record)
         return Taken(Outcome.DELETED, row.id)
 

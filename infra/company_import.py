@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from domain.company_files import BadCell, FileRow, row_of
 from domain.company_headings import Columns, UnusableHeadings, columns_of
-from domain.company_rungs import rungs
+from domain.matching.keys import keys_of
 from domain.normal_forms import company_form
 from domain.take_companies import Mode, Outcome, Taken, Upsert, take_companies
 from infra.database import company_files
@@ -208,7 +208,7 @@ class _Reading:
             known = CompanyRows(connection, self._database.sql, self._firm).known(ids)
         for record in records:
             if record.crm_id not in known:
-                rungs(company_form(record.values, record.crm_id))
+                keys_of(company_form(record.values, record.crm_id))
 
 
 def _headings(rows: Iterator[Row]) -> Columns:

@@ -66,6 +66,7 @@ def compare(a: Record, b: Record, crowds: Crowds = NO_CROWDS) -> Comparison:
             evidence.append(Reason(MAY_BE_A_BRANCH, -excess))
     if a.department and b.department and a.department != b.department:
         evidence.append(Reason("other department", w.OTHER_DEPARTMENT))
+        conflict = True
     if a.legal_form and b.legal_form and a.legal_form != b.legal_form:
         evidence.append(Reason("different legal forms", w.OTHER_LEGAL_FORM))
     bits = sum(reason.bits for reason in evidence)

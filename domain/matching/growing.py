@@ -27,6 +27,7 @@ class GrowingIndex:
         self._hits: dict[int, Sequence[int]] = {}
         self._records: dict[int, Record | None] = {}
         self._without: Collection[int] = ()
+        self._moved: dict[int, int] = {}
 
     def over(self, base: CompanyIndex) -> None:
         """From now on this is what is stored: another transaction's view of it. What was added stays."""
@@ -44,9 +45,11 @@ class GrowingIndex:
         """A company that is not stored yet. Ids added later are larger."""
         self._new.add(company, record)
 
-    def put(self, company: int, record: Record | None) -> None:
-        """What a stored company is now that it is locked; None = it is not there any more."""
+    def put(self, company: int, record: Record | None, *, now: int | None = None) -> None:
+        """What a company is now that it is locked; None = it is not there any more, or is `now` another one."""
         self._records[company] = record
+        if now is not None:
+            self._moved[company] = now
 
     def without(self, companies: Collection[int]) -> GrowingIndex:
         """These are in no answer until it is called again: somebody said that the record asked for is not they."""
@@ -60,7 +63,8 @@ class GrowingIndex:
         for key in keys:
             stored = self._hits[key]
             if len(stored) <= most:  # a longer list stays longer: what is left out may not be all of the rest
-                stored = [company for company in (*stored, *new.get(key, ())) if self._counts(company)]
+                ids = dict.fromkeys(self._moved.get(company, company) for company in (*stored, *new.get(key, ())))
+                stored = [company for company in ids if self._counts(company)]
             if stored:
                 found[key] = stored[: most + 1]
         return found

@@ -78,22 +78,18 @@ class _Weighed(NamedTuple):
 
 def judge(record: Record, candidates: Candidates) -> Verdict:
     """Decide about one record; the same candidates give the same verdict, alone or among many."""
-    weighed = [
-        _Weighed(company, other, compare(record, other, candidates.crowds))
-        for company, other in candidates.records.items()
-    ]
-    weighed.sort(key=lambda one: (-one.comparison.score, one.company))
+    weighed = _weigh(record, candidates)
     capped = len(candidates.capped)
     doubted: list[_Weighed] = []
     rung: Rung | None = None
     for step in Rung:
         pointed = _pointed_at(step, record, candidates, weighed)
-        standing = [one for one in pointed if _stands(step, one.comparison)]
-        if len(standing) == 1 and len(pointed) == 1:
-            return Verdict(Action.LINK, standing[0].company, step, (_shown(standing[0]),), capped)
-        if len(pointed) == 1 and not _is_sister(record, pointed[0].record):
-            doubted += pointed
-            rung = rung or step
+        if len(pointed) == 1:
+            if _stands(step, pointed[0].comparison):
+                return Verdict(Action.LINK, pointed[0].company, step, (_shown(pointed[0]),), capped)
+            if not _is_sister(record, pointed[0].record):
+                doubted += pointed
+                rung = rung or step
     likely = [one for one in weighed if one.comparison.score >= w.ALERT and not _is_sister(record, one.record)]
     if likely and not doubted and _is_clear(likely):
         return Verdict(Action.LINK, likely[0].company, None, (_shown(likely[0]),), capped)
@@ -103,6 +99,73 @@ def judge(record: Record, candidates: Candidates) -> Verdict:
             Action.ALERT, None, rung, tuple(_shown(one) for one in list(shown.values())[:MOST_SHOWN]), capped
         )
     return Verdict(Action.CREATE if record.name else Action.LEAVE, None, None, (), capped)
+
+
+def _weigh(record: Record, candidates: Candidates) -> list[_Weighed]:
+    weighed = [
+        _Weighed(company, other, compare(record, other, candidates.crowds))
+        for company, other in candidates.records.items()
+    ]
+    weighed.sort(key=lambda one: (-one.comparison.score, one.company))
+    return weighed
+
+
+LADDER_KINDS = frozenset(
+    {
+        *(KeyKind.CUSTOMER_NUMBER, KeyKind.CVR, KeyKind.P_NUMBER, KeyKind.PHONE),
+        *(KeyKind.NAME, KeyKind.WORD, KeyKind.HOUSE),
+    }
+)
+"""What the ladder needs to be looked up by, without the score."""
+
+NAME_ALONE = "name alone"
+
+
+class Climbed(NamedTuple):
+    """
+    What the ladder alone says.
+
+    Attributes:
+        company: the one it points at beyond doubt.
+        rung: the rung that does: a `Rung`, or NAME_ALONE.
+        pointed: companies that a rung alone points at, whatever stands against it.
+        doubtful: companies that fit a rung without being believed: several, or one that something stands against.
+    """
+
+    company: int | None
+    rung: str | None
+    pointed: frozenset[int]
+    doubtful: tuple[int, ...]
+
+
+def climb(record: Record, candidates: Candidates) -> Climbed:
+    """
+    The ladder without the score, for records that come from where the companies come from: the CRM, or a file.
+
+    There, and only there, a record that knows nothing but its name is the one company that knows nothing else either.
+    """
+    weighed = _weigh(record, candidates)
+    found: tuple[int | None, str | None] = (None, None)
+    pointed: set[int] = set()
+    doubtful: dict[int, None] = {}
+    for step in Rung:
+        ones = _pointed_at(step, record, candidates, weighed)
+        if len(ones) == 1:
+            pointed.add(ones[0].company)
+            if found[0] is None and _stands(step, ones[0].comparison):
+                found = ones[0].company, step.value
+        fitting = [] if _is_crowd(step, record, candidates) else _holding(step, record, weighed)
+        doubtful.update(dict.fromkeys(one.company for one in fitting if not _is_sister(record, one.record)))
+    alike = [one for one in weighed if _nothing_else(record, one.record) and not one.comparison.conflict]
+    if len(alike) == 1 and not any(key.kind is KeyKind.NAME for key in candidates.capped):
+        pointed.add(alike[0].company)
+        found = found if found[0] is not None else (alike[0].company, NAME_ALONE)
+    return Climbed(*found, frozenset(pointed), tuple(doubtful))
+
+
+def _nothing_else(a: Record, b: Record) -> bool:
+    same = bool(a.name) and (a.name, a.legal_form, a.department) == (b.name, b.legal_form, b.department)
+    return same and not (a.zip or a.city or a.street or b.zip or b.city or b.street)
 
 
 def _shown(one: _Weighed) -> Candidate:
@@ -117,11 +180,15 @@ def _is_clear(likely: list[_Weighed]) -> bool:
 
 
 def _is_sister(a: Record, b: Record) -> bool:
-    """A unit of the same CVR number with a P-number or EAN of its own: another company, and no duplicate."""
-    same_cvr = bool(a.cvr) and a.cvr == b.cvr
-    other_p = bool(a.p_number and b.p_number) and a.p_number != b.p_number
-    other_ean = bool(a.ean and b.ean) and a.ean != b.ean
-    return same_cvr and (other_p or other_ean)
+    """A unit of the same CVR number with a P-number, EAN or department of its own: another company, no duplicate."""
+    return (
+        bool(a.cvr)
+        and a.cvr == b.cvr
+        and any(
+            one and other and one != other
+            for one, other in ((a.p_number, b.p_number), (a.ean, b.ean), (a.department, b.department))
+        )
+    )
 
 
 def _pointed_at(rung: Rung, record: Record, candidates: Candidates, weighed: list[_Weighed]) -> list[_Weighed]:
@@ -129,13 +196,13 @@ def _pointed_at(rung: Rung, record: Record, candidates: Candidates, weighed: lis
     kind = _KIND_OF.get(rung)
     if kind is not None:
         company = candidates.alone.get(kind)
-        if company is None and kind is not KeyKind.PHONE:
-            return []
-        pointed = [one for one in weighed if company is None or one.company == company]
-    else:
-        pointed = weighed
+        weighed = [one for one in weighed if one.company == company]
+    return [] if _is_crowd(rung, record, candidates) else _holding(rung, record, weighed)
+
+
+def _holding(rung: Rung, record: Record, weighed: list[_Weighed]) -> list[_Weighed]:
     holds = _HOLDS[rung]
-    return [one for one in pointed if holds(record, one.record)] if not _is_crowd(rung, record, candidates) else []
+    return [one for one in weighed if holds(record, one.record)]
 
 
 _KIND_OF = {Rung.OWN_ID: KeyKind.OWN_ID, Rung.CUSTOMER_NUMBER: KeyKind.CUSTOMER_NUMBER, Rung.CVR: KeyKind.CVR}
@@ -159,11 +226,11 @@ def _same_name_and_zip(a: Record, b: Record) -> bool:
 
 
 _HOLDS = {
-    Rung.OWN_ID: lambda a, b: a.own_id == b.own_id,
-    Rung.CUSTOMER_NUMBER: lambda a, b: a.customer_number == b.customer_number,
+    Rung.OWN_ID: lambda a, b: a.own_id == b.own_id != "",
+    Rung.CUSTOMER_NUMBER: lambda a, b: a.customer_number == b.customer_number != "",
     Rung.CUSTOMER_NUMBER_ZIP: lambda a, b: a.customer_number == b.customer_number != "" and a.zip == b.zip != "",
     Rung.CVR_P_NUMBER: lambda a, b: a.cvr == b.cvr != "" and a.p_number == b.p_number != "",
-    Rung.CVR: lambda a, b: a.cvr == b.cvr,
+    Rung.CVR: lambda a, b: a.cvr == b.cvr != "",
     Rung.PHONE: _same_phone,
     Rung.NAME_ZIP_STREET: lambda a, b: _same_name_and_zip(a, b) and a.street == b.street != "" and a.house == b.house,
     Rung.NAME_ZIP: _same_name_and_zip,

@@ -12,17 +12,15 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection
 
 from domain.alerts import Ending
 from domain.companies import CompanyFields, Owner, StoredCompany, owners_of
-from domain.company_rungs import rungs
 from domain.matching.keys import keys_of
 from domain.normal_forms import company_form
 from domain.take_companies import CompanyChanges, Entry
 from infra.database import bulk
 from infra.database.alerts import AlertRows
-from infra.database.dialect import Sql
+from infra.database.company_index import CompanyIndexRows
 from infra.database.tables import agreement
 from infra.database.tables_companies import company, company_difference, debtor_link
 
@@ -33,13 +31,8 @@ _UPDATE = (*_CONTENT, "deleted_at")
 _UPDATE_CHANGED = (*_UPDATE, "normal", "correlation_id", "changed_at")
 
 
-class CompanyRows:
+class CompanyRows(CompanyIndexRows):
     """`domain.take_companies.CompanyStore` on either database."""
-
-    def __init__(self, connection: Connection, sql: Sql, firm: int) -> None:
-        self._connection = connection
-        self._sql = sql
-        self._firm = firm
 
     def known(self, crm_ids: Collection[str]) -> dict[str, int]:
         if not crm_ids:
@@ -58,18 +51,6 @@ class CompanyRows:
             self._connection.execute(
                 sa.text("SELECT id FROM firm WHERE id = :firm FOR NO KEY UPDATE"), {"firm": self._firm}
             )
-
-    def under(self, keys: Collection[int]) -> dict[int, list[int]]:
-        """The first and the last are two companies, or one: no list is read, however long it is."""
-        of_key = "FROM company_key k WHERE k.firm_id = :firm AND k.key = w.n"
-        rows = self._connection.execute(
-            sa.text(
-                f"SELECT w.n, (SELECT min(k.company_id) {of_key}), (SELECT max(k.company_id) {of_key})"
-                f" FROM {self._sql.set_of('keys')} AS w"
-            ),
-            {"firm": self._firm, "keys": self._sql.numbers(keys)},
-        )
-        return {key: sorted({first, last}) for key, first, last in rows if first is not None}
 
     def lock(self, ids: Collection[int], *, follow: Collection[int] = ()) -> dict[int, StoredCompany]:
         """Who finds on waking that a company was merged meanwhile lets go, and locks anew with what it is now."""
@@ -147,7 +128,7 @@ class CompanyRows:
             row = changes.insert.get(row_id) or changes.update[row_id]
             record = company_form(row.fields._asdict(), row.crm_id)
             normal[row_id] = record.packed() if row.fields.name else None
-            keys[row_id] = {rung.key for rung in rungs(record)} | {key.hash for key in keys_of(record)}
+            keys[row_id] = {key.hash for key in keys_of(record)}
             if not row.living:
                 keys[row_id] = set()
         return normal, keys
