@@ -89,6 +89,8 @@ class What(StrEnum):
     SNAPSHOT = "snapshot"  # the CRM still speaks of a company that was merged into another
     LINKED = "linked"
     UNLINKED = "unlinked"
+    MERGED = "merged"  # into another, or with others into this one
+    UNMERGED = "unmerged"  # that was undone
 
 
 class LinkedHow(StrEnum):

@@ -54,7 +54,7 @@ def _take(uow: UnitOfWork, hints: Sequence[Hint], done: Refreshed) -> None:
     done.outcomes.update(each.outcome.value for each in taken)
     done.outcomes["unusable"] += len(failures)
     last = {
-        _subject(record.crm_id): each
+        failure_subject(record.crm_id): each
         for record, each in zip(records, taken, strict=True)
         if each.outcome is not Outcome.SUPERSEDED  # it says nothing of how things are now
     }
@@ -107,7 +107,8 @@ def microseconds(moment: dt.datetime) -> int:
     return (moment - _EPOCH) // dt.timedelta(microseconds=1)
 
 
-def _subject(crm_id: str | None) -> str:
+def failure_subject(crm_id: str | None) -> str:
+    """What a failure about a company of the CRM is filed under."""
     return (crm_id or "")[:64]
 
 

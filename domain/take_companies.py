@@ -127,6 +127,10 @@ class CompanyStore(CompanyIndex, Protocol):
         """Who owns the fields of those that are linked to a debtor; the others are left out."""
         ...
 
+    def former_owners(self, ids: Collection[int]) -> dict[int, dict[str, Owner]]:
+        """Of merged companies, by the links that went with them."""
+        ...
+
     def new_ids(self, count: int) -> list[int]: ...
 
     def write(self, changes: CompanyChanges, *, who: str) -> None: ...
@@ -233,7 +237,10 @@ class _Taking:
             self._rows |= self._store.lock(set(self._known.values()) - self._rows.keys())
         for each in pointed:  # one may be merged or deleted while we wait for it
             self._see(each)
-        self._owners = self._store.owners(list(self._rows))
+        merged = {row.id for row in self._rows.values() if row.merged_into is not None}
+        self._owners = self._store.owners(self._rows.keys() - merged)
+        if merged:
+            self._owners |= self._store.former_owners(merged)
 
     def _see(self, company: int) -> None:
         """What a company is found as, now that it is locked."""
@@ -280,7 +287,7 @@ class _Taking:
         if _older(record, row):
             return self._superseded(record, row)
         if row.merged_into is not None:
-            taken = self._update(record, row._replace(deleted=False), owners=None)
+            taken = self._update(record, row._replace(deleted=False), owners=self._owners.get(row.id))
             return taken._replace(outcome=Outcome.MERGED)
         if row.deleted:
             if record.stamp is None:

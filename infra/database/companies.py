@@ -23,6 +23,7 @@ from infra.database.alerts import AlertRows
 from infra.database.company_index import CompanyIndexRows
 from infra.database.tables import agreement
 from infra.database.tables_companies import company, company_difference, debtor_link
+from infra.database.tables_merges import company_merge, company_merge_link
 
 _STATE = ("crm_id", "crm_stamp", "crm_apart", "changed_by", "merged_into")
 _CONTENT = (*CompanyFields._fields, *_STATE)
@@ -80,14 +81,35 @@ class CompanyRows(CompanyIndexRows):
         return {row.id: stored(row) for row in rows}
 
     def owners(self, ids: Collection[int]) -> dict[int, dict[str, Owner]]:
+        return self._owners(
+            sa.select(debtor_link.c.company_id, agreement.c.field_owners).where(
+                debtor_link.c.cut_at.is_(None), sa.text(self._sql.among("debtor_link.company_id", "ids"))
+            ),
+            ids,
+        )
+
+    def former_owners(self, ids: Collection[int]) -> dict[int, dict[str, Owner]]:
+        was = company_merge_link.c
+        return self._owners(
+            sa.select(was.company_id, agreement.c.field_owners)
+            .select_from(debtor_link)
+            .join(company_merge_link, was.link_id == debtor_link.c.id)
+            .join(company_merge, company_merge.c.id == was.merge_id)
+            .where(
+                debtor_link.c.cut_at.is_(None),
+                debtor_link.c.company_id != was.company_id,
+                company_merge.c.undone_at.is_(None),
+                sa.text(self._sql.among("company_merge_link.company_id", "ids")),
+            ),
+            ids,
+        )
+
+    def _owners(self, linked: sa.Select[Any], ids: Collection[int]) -> dict[int, dict[str, Owner]]:
         if not ids:
             return {}
         settings: dict[int, list[Mapping[str, str]]] = defaultdict(list)
         rows = self._connection.execute(
-            sa.select(debtor_link.c.company_id, agreement.c.field_owners)
-            .join(agreement, agreement.c.number == debtor_link.c.agreement)
-            .where(debtor_link.c.cut_at.is_(None), sa.text(self._sql.among("debtor_link.company_id", "ids"))),
-            {"ids": self._sql.numbers(ids)},
+            linked.join(agreement, agreement.c.number == debtor_link.c.agreement), {"ids": self._sql.numbers(ids)}
         )
         for company_id, own in rows:
             settings[company_id].append(own or {})

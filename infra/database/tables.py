@@ -391,3 +391,17 @@ job = sa.Table(
     sa.Column("claimed_at", UtcDateTime(), nullable=False),
     *_lease(),  # of jobs that one process keeps doing
 )
+
+# Answers to POSTs with an Idempotency-Key, kept for a week: the same request again gets the same answer.
+api_answer = sa.Table(
+    "api_answer",
+    metadata,
+    sa.Column("firm_id", Big, sa.ForeignKey("firm.id"), primary_key=True, autoincrement=False),
+    sa.Column("key", sa.String(255), primary_key=True),
+    sa.Column("request", sa.String(64), nullable=False),  # SHA-256 of method, path and body
+    sa.Column("status", sa.Integer, nullable=False),
+    sa.Column("location", sa.Text),
+    sa.Column("body", sa.Text, nullable=False),
+    sa.Column("created_at", UtcDateTime(), nullable=False),
+    sa.Index("ix_api_answer_created", "created_at"),
+)

@@ -2,7 +2,12 @@
 
 from alembic import context
 
-from infra.database import tables_alerts, tables_companies, tables_outbox  # noqa: F401 - their tables belong to the metadata
+from infra.database import (  # noqa: F401 - their tables belong to the metadata
+    tables_alerts,
+    tables_companies,
+    tables_merges,
+    tables_outbox,
+)
 from infra.database.tables import metadata
 
 connection = context.config.attributes["connection"]
