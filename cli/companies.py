@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from cli.alerts import alerts
 from cli.output import JSON, CommandFailed, connected, counted, on_terminal, print_json, print_table
 from domain.companies import CompanyFields
 from domain.company_headings import CRM_ID, heading_of
@@ -26,7 +27,10 @@ PAGE = 1_000
 
 @click.group()
 def companies() -> None:
-    """Companies from spreadsheets, and into them."""
+    """Companies from spreadsheets, and into them; which of them are one."""
+
+
+companies.add_command(alerts)
 
 
 @companies.command("import")

@@ -67,7 +67,7 @@ def unlink(debtor: int, company: str, agreement: int | None) -> None:
 @contextmanager
 def _pair(services: Services, number: int, company: str, agreement: int | None) -> Iterator[_Pair]:
     """Both, locked in one transaction. Raises CommandFailed when one of them is not there."""
-    agreement = agreement or _only_agreement(services)
+    agreement = agreement or only_agreement(services)
     firm = ensure_firm(services.database)
     database = services.database
     with database.write() as connection:
@@ -82,7 +82,8 @@ def _pair(services: Services, number: int, company: str, agreement: int | None) 
         yield _Pair(debtor, company_id, companies, rows, outbox)
 
 
-def _only_agreement(services: Services) -> int:
+def only_agreement(services: Services) -> int:
+    """The one agreement there is. Raises CommandFailed when there are several, or none."""
     connected_ones = [each.number for each in services.agreements.all()]
     if len(connected_ones) != 1:
         raise CommandFailed(f"say whose debtor with --agreement: {len(connected_ones)} agreements are connected")

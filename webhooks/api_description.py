@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from domain.companies import CompanyFields
 from infra.database.failure_list import STATES
+from webhooks.api_description_duplicates import ALERT, DUPLICATES
 from webhooks.openapi import (
     AGREEMENT,
     DATE,
@@ -195,6 +196,7 @@ DESCRIPTION: Json = {
                 body=_COMPANY_BODY,
             ),
         },
+        **DUPLICATES,
         "/failures": {
             "get": paged(
                 "Failures, newest first",
@@ -244,6 +246,7 @@ DESCRIPTION: Json = {
             "Invoice": _INVOICE,
             "Line": _LINE,
             "Company": _COMPANY,
+            "Alert": ALERT,
             "Failure": _FAILURE,
             "Run": _RUN,
             "ResyncOptions": _OPTIONS,
