@@ -9,8 +9,9 @@ from pathlib import Path
 
 import click
 
-from cli.alerts import alerts
-from cli.output import JSON, CommandFailed, connected, counted, on_terminal, print_json, print_table
+from cli.imports import REPORT, begin_match, check, run_and_report
+from cli.links import only_agreement
+from cli.output import AGREEMENT, JSON, CommandFailed, connected, counted, on_terminal, print_json, print_table
 from domain.companies import CompanyFields
 from domain.company_headings import CRM_ID, heading_of
 from domain.take_companies import Mode
@@ -27,10 +28,7 @@ PAGE = 1_000
 
 @click.group()
 def companies() -> None:
-    """Companies from spreadsheets, and into them; which of them are one."""
-
-
-companies.add_command(alerts)
+    """Companies from spreadsheets, and into them."""
 
 
 @companies.command("import")
@@ -108,6 +106,21 @@ def _print(done: Imported, *, dry_run: bool, wrong: list[Line]) -> None:
         click.echo(f"… and {counted(more, 'row')} more with an error; --report FILE has them all.")
     if dry_run:
         click.echo("Nothing was stored.")
+
+
+companies.add_command(check)
+
+
+@companies.command("match")
+@click.option("--agreement", type=AGREEMENT, help="whose debtors; needed when there are several")
+@click.option("--test", is_flag=True, help="say what would become of each debtor, and change nothing")
+@REPORT
+@JSON
+def match(agreement: int | None, test: bool, report: Path | None, as_json: bool) -> None:
+    """Find a company for each debtor that has none, as they are stored: nothing is read from e-conomic."""
+    with connected() as services:
+        run_id = begin_match(services, agreement or only_agreement(services), test=test)
+        run_and_report(services, run_id, of_run=run_id, report=report, as_json=as_json)
 
 
 @companies.command("export")

@@ -19,6 +19,7 @@ COMMANDS = {
     "dead-letters": "cli.failures:dead_letters",
     "demo": "cli.demo:demo",
     "failures": "cli.failures:failures",
+    "import": "cli.imports:import_",
     "link": "cli.links:link",
     "migrate": "cli.processes:migrate",
     "resync": "cli.resync:resync",

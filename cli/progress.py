@@ -1,5 +1,5 @@
 """
-How far a resync is, on a terminal: one bar for each phase, with a forecast.
+How far a run is, on a terminal: one bar for each phase, with a forecast.
 """
 
 from __future__ import annotations
@@ -11,15 +11,20 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import TimeRemainingColumn as Forecast
 
-from domain.resync_state import Phase, ResyncState
+from domain.run_kinds import RunState
 
 _SAID = {
-    Phase.DEBTORS: "Debtors",
-    Phase.GONE: "Debtors gone",
-    Phase.INVOICES: "Invoices",
-    Phase.LINES: "Lines",
-    Phase.REPAIR: "Lines once more",
+    "debtors": "Debtors",
+    "gone": "Debtors gone",
+    "invoices": "Invoices",
+    "lines": "Lines",
+    "repair": "Lines once more",
+    "load": "Debtors of the mirror",
+    "judge": "Which company each one is",
+    "carry_out": "Links and companies",
+    "revert": "Taken back",
 }
+"""By the phase of a run."""
 
 
 class Display:
@@ -37,7 +42,7 @@ class Display:
             console=Console(stderr=True),
             disable=not shown,
         )
-        self._tasks: dict[Phase, TaskID] = {}
+        self._tasks: dict[str, TaskID] = {}
         self._said = ""
 
     def __enter__(self) -> Display:
@@ -49,16 +54,17 @@ class Display:
     ) -> None:
         self._progress.stop()
 
-    def show(self, state: ResyncState) -> None:
+    def show(self, state: RunState) -> None:
         """The state after a page."""
+        now = state.phase.value
         for phase, task in self._tasks.items():
-            if phase is not state.phase:
+            if phase != now:
                 self._progress.stop_task(task)
-        if state.phase is Phase.DONE:
+        if now not in _SAID:
             return
-        if state.phase not in self._tasks:
-            self._tasks[state.phase] = self._progress.add_task(_SAID[state.phase], total=None, waits="")
-        self._progress.update(self._tasks[state.phase], completed=state.read, total=state.total, waits="")
+        if now not in self._tasks:
+            self._tasks[now] = self._progress.add_task(_SAID[now], total=None, waits="")
+        self._progress.update(self._tasks[now], completed=state.read, total=state.total, waits="")
 
     def wait(self, why: str, seconds: float | None = None) -> None:
         """Nothing happens just now."""

@@ -5,13 +5,11 @@
 from __future__ import annotations
 
 import datetime as dt
-import sys
 import time
 from typing import Any
 
 import click
 
-from cli import lock
 from cli.output import (
     AGREEMENT,
     JSON,
@@ -20,19 +18,11 @@ from cli.output import (
     counted,
     print_json,
     print_table,
-    unlock,
 )
-from cli.progress import Display
-from consumers.runs import work_on
-from domain.resync_state import ResyncOptions, ResyncState
+from cli.run_work import check_tokens, finish, run_of
+from domain.resync_state import ResyncOptions
 from infra.bootstrap import Services
-from infra.database.api_views import begin_resync, resume_resync
-from infra.database.comparisons import UNFINISHED
-from infra.database.engine import DatabaseAway
-from infra.database.runs import Run
-
-POLL_S = 0.5
-"""How often the row of a run is looked at that another process works on, or that waits."""
+from infra.database.asked_runs import begin_resync, resume_resync
 
 _WHAT = ("debtors", "invoices", "lines")
 _COLUMNS = ("read", "new", "changed", "unchanged", "gone")
@@ -74,10 +64,11 @@ def resync(
     if options.since and not options.invoices:
         raise click.UsageError("--since limits invoices, which --debtors alone leaves out")
     with connected(verbose=verbose) as services:
-        _check_tokens(services, number)
+        check_tokens(services, number)
         run_id = _begin(services, number, options, resume=resume, chosen=chosen)
         started = time.monotonic()
-        run = _finish(services, run_id)
+        goes_on = f"resync {run_id} keeps what it has stored: `debitor resync {number} --resume` goes on"
+        run = finish(services, run_id, goes_on)
         report = {
             "run": run.id,
             "agreement": number,
@@ -96,13 +87,6 @@ def resync(
         raise CommandFailed(f"resync of agreement {number}: {run.message or run.state}")
 
 
-def _check_tokens(services: Services, number: int) -> None:
-    """Raises CredentialsMissing at once rather than let the run wait for a token."""
-    unlock(services, number)
-    token = services.granted.get(number) or services.agreements.grant_token(number)
-    services.client.agreement(number, token)
-
-
 def _begin(services: Services, number: int, options: ResyncOptions, *, resume: bool, chosen: bool) -> int:
     """
     The run to work on: the agreement's unfinished one, or a new one.
@@ -118,7 +102,7 @@ def _begin(services: Services, number: int, options: ResyncOptions, *, resume: b
     begun = begin_resync(services.database, number, options)
     if begun.fresh:
         return begun.run_id
-    run = _get(services, begun.run_id)
+    run = run_of(services, begun.run_id)
     before = ResyncOptions.from_json(run.options)
     if before != options and (chosen or before.dry_run):
         raise CommandFailed(
@@ -127,64 +111,6 @@ def _begin(services: Services, number: int, options: ResyncOptions, *, resume: b
         )
     click.echo(f"Going on with the unfinished resync {run.id} ({_said(before)}).", err=True)
     return run.id
-
-
-def _finish(services: Services, run_id: int) -> Run:
-    """
-    Work on a run until it has ended, or watch the process that does.
-
-    The embedded form does the work where it runs, unless this command alone was given the token. Elsewhere the lease
-    decides: a worker may take over while this command waits, and the other way round.
-
-    Raises:
-        CommandFailed: interrupted, or the database does not answer; the run stays and can be resumed.
-    """
-    token: str | None = None
-    number = _get(services, run_id).agreement
-    goes_on = f"resync {run_id} keeps what it has stored: `debitor resync {number} --resume` goes on"
-    with Display(shown=sys.stderr.isatty()) as display:
-        try:
-            while (run := _get(services, run_id)).state in UNFINISHED:
-                display.show(ResyncState.from_json(run.progress))
-                running = None if number in services.granted else lock.holder(services.settings)
-                token = services.runs.take(run_id) if running is None else None
-                if token is None:
-                    display.wait(_who_works(run, running))
-                    time.sleep(POLL_S)
-                    continue
-                seconds = work_on(services, run_id, token, on_page=display.show)
-                token = None
-                if seconds > 0:
-                    display.wait(_get(services, run_id).message or "", seconds)
-                    _sleep(services, run_id, seconds)
-        except KeyboardInterrupt:
-            if token is not None:
-                services.runs.release(run_id, token)
-            raise CommandFailed(f"interrupted; {goes_on} (a running worker does so by itself)") from None
-        except DatabaseAway as error:
-            raise CommandFailed(f"{error}; {goes_on}") from error
-    return run
-
-
-def _sleep(services: Services, run_id: int, seconds: float) -> None:
-    """Until the wait is over or another process has taken the run."""
-    until = time.monotonic() + seconds
-    while (left := until - time.monotonic()) > 0 and _get(services, run_id).state == "waiting":
-        time.sleep(min(left, POLL_S))
-
-
-def _get(services: Services, run_id: int) -> Run:
-    run = services.runs.get(run_id)
-    assert run is not None  # runs are never deleted
-    return run
-
-
-def _who_works(run: Run, running: int | None) -> str:
-    if run.state == "waiting" and run.message:
-        return run.message
-    if running is not None:
-        return f"process {running} does the work"
-    return "another process works on it, or was killed less than three minutes ago"
 
 
 def _said(options: ResyncOptions) -> str:

@@ -11,13 +11,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import structlog
 
+from consumers.run_jobs import job_of, reads_economic
 from domain.errors import DebitorError, LeaseLost, TransientError, WrongAgreement
 from domain.read_ahead import ReadAhead
-from domain.resync import Resync
 from domain.resync_state import ResyncOptions, ResyncState
+from domain.run_kinds import RunKind, RunState
 from infra.bootstrap import Services
 from infra.database.engine import DatabaseAway
-from infra.database.runs import Run, RunWork
+from infra.database.runs import Run
 from infra.database.statistics import refresh_statistics
 
 log = structlog.get_logger()
@@ -33,7 +34,7 @@ def start_resync(services: Services, agreement: int, options: ResyncOptions) -> 
     """Queue a resync and return its run's id. Raises ConfigurationError for an unknown agreement."""
     services.agreements.get(agreement)
     state = ResyncState(options.first_phase())
-    return services.runs.create(agreement, "resync", options.as_json(), state.as_json())
+    return services.runs.create(agreement, RunKind.RESYNC, options.as_json(), state.as_json())
 
 
 def advance(services: Services, run_id: int) -> None:
@@ -54,6 +55,8 @@ def advance(services: Services, run_id: int) -> None:
 
 def _wants_a_token(services: Services, run: Run) -> bool:
     """An agreement asked for its token every time: only the command that was given it can go on."""
+    if not reads_economic(run):
+        return False
     agreement = services.agreements.get(run.agreement)
     return agreement.ask_every_time and not agreement.has_grant and run.agreement not in services.granted
 
@@ -64,7 +67,7 @@ def work_on(
     token: str,
     *,
     slice_s: float | None = None,
-    on_page: Callable[[ResyncState], None] = lambda state: None,
+    on_page: Callable[[RunState], None] = lambda state: None,
 ) -> float:
     """
     Work until the run ends, has to wait, or the slice is over; returns the seconds to wait (0: ended or sliced).
@@ -77,23 +80,23 @@ def work_on(
     started = time.monotonic()
     pool = ThreadPoolExecutor(1, thread_name_prefix="read-ahead")
     try:
-        resync = open_resync(services, run, token, ReadAhead(pool))
+        job = job_of(services, run, token, ReadAhead(pool))
         count_calls = _calls_counter(services, run)
         for page in itertools.count():
-            if not resync.step():
+            if not job.step():
                 break
-            resync.state.counts["calls"] = {"spent": count_calls()}
-            on_page(resync.state)
+            job.state.counts["calls"] = {"spent": count_calls()}
+            on_page(job.state)
             if page % STATISTICS_EVERY == 0:
                 refresh_statistics(services.database)
             if slice_s is not None and time.monotonic() - started > slice_s:
                 services.runs.release(run_id, token)
                 return 0.0
-        resync.state.counts["calls"] = {"spent": count_calls()}
-        on_page(resync.state)
-        services.runs.set_counts(run_id, token, resync.state.counts)
-        services.runs.finish(run_id, token, message=_closing(resync.state))
-        log.info("run.done", agreement=run.agreement, counts=resync.state.counts)
+        job.state.counts["calls"] = {"spent": count_calls()}
+        on_page(job.state)
+        services.runs.set_counts(run_id, token, job.state.counts)
+        services.runs.finish(run_id, token, message=job.closing())
+        log.info("run.done", agreement=run.agreement, type=run.type, counts=job.state.counts)
     except LeaseLost as error:
         log.warning("run.lease_lost", error=str(error))
     except DatabaseAway:
@@ -121,22 +124,3 @@ def _calls_counter(services: Services, run: Run) -> Callable[[], int]:
     """Calls made for a run so far, earlier processes' included."""
     earlier = int(run.counts.get("calls", {}).get("spent", 0)) - services.budget.made[run.agreement]
     return lambda: earlier + services.budget.made[run.agreement]
-
-
-def open_resync(services: Services, run: Run, token: str, ahead: ReadAhead | None = None) -> Resync:
-    """The resync of a run, where it stopped."""
-    return Resync(
-        RunWork(services.database, run, token, ahead),
-        services.economic(run.agreement),
-        ResyncOptions.from_json(run.options),
-        ResyncState.from_json(run.progress),
-    )
-
-
-def _closing(state: ResyncState) -> str | None:
-    kept = state.counts.get("debtors", {}).get("kept", 0)
-    if kept:
-        return f"{kept} debtors look deleted in e-conomic and were kept: see the failures, then use --allow-deletions"
-    if state.counts.get("lines", {}).get("refused"):
-        return "e-conomic refused the list of invoice lines: headers are stored, lines wait; see the failures"
-    return None

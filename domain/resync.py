@@ -7,32 +7,26 @@ it goes on from there. Memory holds one page at a time.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
 
 from domain.accounting_api import AccountingApi, Page
 from domain.debtor_reader import SAMPLE, SINGLES_AT_ONCE, Readings, last_number, listed, read_singly
 from domain.debtors import MAX_NUMBER, Debtor
 from domain.errors import PermanentError
-from domain.hints import Kind, NewHint, Source, match_hint
+from domain.hints import Kind, NewHint, Source
 from domain.invoice_reader import InvoiceReader, InvoiceReadings, singles_allowed
 from domain.invoices import Invoice
-from domain.ports import FailureReport, Tally, UnitOfWork, WorkPort
+from domain.ports import FailureReport, Tally, UnitOfWork
 from domain.reference import ask_for_names, of_invoices
 from domain.refresh_debtors import Refreshed, store_debtors
 from domain.refresh_invoices import lines_refused, settle_failures, unreadable_invoices
-from domain.resync_lines import LinesWalk, LookPort
+from domain.resync_lines import LinesWalk
 from domain.resync_state import Phase, ResyncOptions, ResyncState
+from domain.run_kinds import RunPort
 from domain.trust import DeletionGuard
 
 MOST_SUSPECTS = 10_000  # kept for one run; more is a case for a person anyway
 OPEN_PAGE = 1_000
-
-
-class RunPort(WorkPort, LookPort, Protocol):
-    """A run's lease; what it saves is committed with the transaction it is saved in."""
-
-    def save(self, uow: UnitOfWork, state: ResyncState) -> None: ...
 
 
 class Resync:
@@ -41,6 +35,7 @@ class Resync:
 
     Args:
         work: its lease; with `dry_run` the port rolls back everything but the progress.
+        on_debtors: told of each page of debtors in the transaction that stores it.
     """
 
     def __init__(
@@ -49,11 +44,14 @@ class Resync:
         api: AccountingApi,
         options: ResyncOptions,
         state: ResyncState,
+        *,
+        on_debtors: Callable[[UnitOfWork, Page[Debtor]], None] = lambda uow, page: None,
     ) -> None:
         self._work = work
         self._api = api
         self._options = options
         self._guard = DeletionGuard(work, api, allowed=options.allow_deletions)
+        self._on_debtors = on_debtors
         self.state = state
         self._walk: LinesWalk | None = None
 
@@ -83,18 +81,10 @@ class Resync:
         self._work.save(uow, self.state)
 
     def _enter(
-        self,
-        phase: Phase,
-        *,
-        closes: Sequence[tuple[str, str]] = (),
-        reports: Sequence[FailureReport] = (),
-        look: bool = False,
+        self, phase: Phase, *, closes: Sequence[tuple[str, str]] = (), reports: Sequence[FailureReport] = ()
     ) -> None:
-        """Go on with the next phase; `look` = all debtors were read: their companies are to be looked at."""
         self.state.enter(phase)
         with self._work.transaction() as uow:
-            if look and uow.follows_companies:
-                uow.inbox.add([match_hint(self._work.agreement, None, "")])
             for kind, subject in closes:
                 uow.failures.resolve(kind, [subject])
             uow.failures.report(reports)
@@ -121,6 +111,7 @@ class Resync:
             state.after, state.total = last, page.total
             state.read += len(page.items) + len(page.unreadable)
             state.count("debtors", read=len(page.items) + len(page.unreadable), **_debtor_counts(done))
+            self._on_debtors(uow, page)
             if not page.more:
                 self._close_unknown(uow, "debtor")
                 state.enter(Phase.GONE)
@@ -154,7 +145,7 @@ class Resync:
             self._read_suspects()
         else:
             kept = state.counts["debtors"].get("kept")
-            self._enter(onward, closes=[] if kept else [("deletions", "debtors")], look=True)
+            self._enter(onward, closes=[] if kept else [("deletions", "debtors")])
 
     def _read_suspects(self) -> None:
         state, done, readings = self.state, Refreshed(), Readings()
@@ -288,6 +279,17 @@ class Resync:
                 state.enter(Phase.DONE)
             self._save(uow)
             ask_for_names(uow, self._work.agreement, of_invoices(readings.headers.values(), readings.all_lines()))
+
+    def closing(self) -> str | None:
+        """What a person must know in the end."""
+        kept = self.state.counts.get("debtors", {}).get("kept", 0)
+        if kept:
+            return (
+                f"{kept} debtors look deleted in e-conomic and were kept: see the failures, then use --allow-deletions"
+            )
+        if self.state.counts.get("lines", {}).get("refused"):
+            return "e-conomic refused the list of invoice lines: headers are stored, lines wait; see the failures"
+        return None
 
 
 def _tally(tally: Tally) -> dict[str, int]:

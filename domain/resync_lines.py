@@ -22,6 +22,7 @@ class LookPort(Protocol):
 
     def look(self) -> AbstractContextManager[UnitOfWork]:
         """What is committed, for reading only; any thread may look while another one writes."""
+        ...
 
 
 @dataclass(slots=True)

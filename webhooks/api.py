@@ -14,9 +14,9 @@ from infra.bootstrap import Services
 from webhooks.api_accounting import add_accounting
 from webhooks.api_companies import add_companies
 from webhooks.api_description import DESCRIPTION
-from webhooks.api_duplicates import add_duplicates
-from webhooks.api_operations import add_operations
+from webhooks.api_failures import add_failures
 from webhooks.api_requests import MAX_ID, Problem, answer, problem
+from webhooks.api_runs import add_runs
 
 log = structlog.get_logger()
 
@@ -40,8 +40,8 @@ def make_api(services: Services) -> Blueprint:
 
     add_accounting(api, services)
     add_companies(api, services)
-    add_duplicates(api, services)
-    add_operations(api, services)
+    add_failures(api, services)
+    add_runs(api, services)
 
     @api.get("/openapi.json")
     def description() -> ResponseReturnValue:

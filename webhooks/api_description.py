@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from domain.companies import CompanyFields
 from infra.database.failure_list import STATES
-from webhooks.api_description_duplicates import ALERT, DUPLICATES
+from webhooks.api_description_runs import RUN_PATHS, RUN_SCHEMAS
 from webhooks.openapi import (
     AGREEMENT,
     DATE,
@@ -82,22 +82,6 @@ _FAILURE = obj(
         **alike("first_seen_at last_seen_at ended_at", TIME),
     }
 )
-_OPTIONS = obj({**alike("debtors invoices dry_run allow_deletions", YES), "since": DATE}, additionalProperties=False)
-_RUN = obj(
-    {
-        "id": NUMBER,
-        "type": {"enum": ["resync"]},
-        "agreement": NUMBER,
-        "state": {"enum": ["queued", "running", "waiting", "done", "failed", "cancelled"]},
-        "options": ref("ResyncOptions"),
-        "phase": TEXT,
-        "read": NUMBER,
-        "total": WHOLE,
-        "counts": {"type": "object", "additionalProperties": {"type": "object"}},
-        "message": TEXT,
-        **alike("created_at started_at finished_at", TIME),
-    }
-)
 _FIELDS = dict.fromkeys(CompanyFields._fields, TEXT)
 _COMPANY_BODY = obj(
     {"id": {**TEXT, "description": "the one of the path, when it is given"}, **_FIELDS},
@@ -134,8 +118,6 @@ _READ, _OPERATE = "accounting:read", "operations"
 _CRM_ID = in_path("id", {"type": "string"})
 _ID = in_path("id")
 _BY_AGREEMENT = in_query("agreement", "of this agreement only", NUMBER)
-_START = obj({"type": {"const": "resync"}, "agreement": NUMBER, "options": ref("ResyncOptions")})
-_START["required"] = ["type", "agreement"]
 
 DESCRIPTION: Json = {
     "openapi": "3.1.0",
@@ -196,7 +178,6 @@ DESCRIPTION: Json = {
                 body=_COMPANY_BODY,
             ),
         },
-        **DUPLICATES,
         "/failures": {
             "get": paged(
                 "Failures, newest first",
@@ -227,17 +208,7 @@ DESCRIPTION: Json = {
                 body=obj({"note": TEXT}),
             )
         },
-        "/runs": {
-            "get": paged("Runs, newest first", _OPERATE, "Run", [_BY_AGREEMENT]),
-            "post": operation(
-                "Start a resync: 201, or 200 with the unfinished one of the same agreement",
-                _OPERATE,
-                {"200": ref("Run"), "201": ref("Run")},
-                parameters=[KEY],
-                body=_START,
-            ),
-        },
-        "/runs/{id}": {"get": one("One run", _OPERATE, "Run", [_ID])},
+        **RUN_PATHS,
     },
     "components": {
         "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
@@ -246,10 +217,8 @@ DESCRIPTION: Json = {
             "Invoice": _INVOICE,
             "Line": _LINE,
             "Company": _COMPANY,
-            "Alert": ALERT,
             "Failure": _FAILURE,
-            "Run": _RUN,
-            "ResyncOptions": _OPTIONS,
+            **RUN_SCHEMAS,
             "Problem": _PROBLEM,
         },
     },

@@ -5,24 +5,26 @@ The JSON of debtors, invoices, failures and runs: snake_case, times UTC ending i
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
-from domain.alerts import IN_WORDS, RecordKind
-from domain.answer_alerts import Answered, Outcome
+from domain.matching.verdicts import Candidate
 from domain.reference import DEBTOR, LINE, Fields, Listing
 from domain.told import money
-from infra.database.alert_views import Alert, Known
 from infra.database.api_views import Debtor, Invoice, Line
 from infra.database.company_views import Company
 from infra.database.dialect import time_text
 from infra.database.failure_list import Failure
+from infra.database.import_views import Named, Parts, Shown
 from infra.database.runs import Run
 from infra.database.views_names import Names
 
 Json = dict[str, object]
 
 DEBTOR_NAMES: Fields = {field: which for field, which in DEBTOR.items() if field != "currency"}
+_INNER = ("by_itself", "who")
+"""Options of a run that nobody gives."""
+
 INVOICE_NAMES: Fields = {"layout": Listing.LAYOUTS, "sales_person": Listing.EMPLOYEES}
 
 
@@ -152,7 +154,7 @@ def run(row: Run) -> Json:
         "type": row.type,
         "agreement": row.agreement,
         "state": row.state,
-        "options": {name: value for name, value in row.options.items() if name != "by_itself"},
+        "options": {name: value for name, value in row.options.items() if name not in _INNER},
         "phase": row.progress.get("phase"),
         "read": row.progress.get("read", 0),
         "total": row.progress.get("total"),
@@ -161,6 +163,63 @@ def run(row: Run) -> Json:
         "created_at": time(row.created_at),
         "started_at": time(row.started_at),
         "finished_at": time(row.finished_at),
+    }
+
+
+def import_row(shown: Shown) -> Json:
+    """What an import says and did about a debtor; a company that is only about to be made is its debtor's number."""
+    row, names = shown
+    judgement, done = row.judgement, row.done
+    company = done.company if done is not None and done.company is not None else None
+    if company is None and judgement is not None:
+        company = judgement.company
+    changed = done.changed if done is not None else judgement.changed if judgement is not None else {}
+    return {
+        "debtor": row.content.number,
+        "name": row.content.values.get("name"),
+        "verdict": None if judgement is None else judgement.verdict.value,
+        "company": None if company is None else _named(company, names),
+        "joins": None if judgement is None else judgement.joins,
+        "score": None if judgement is None else judgement.score,
+        "candidates": [] if judgement is None else [_candidate(each, names) for each in judgement.candidates],
+        "changed": {name: list(pair) for name, pair in changed.items()},
+        "not_taken": {} if judgement is None else {name: theirs for name, (theirs, _) in judgement.refused.items()},
+        "note": None if judgement is None else judgement.note,
+        "done": None if done is None else done.outcome.value,
+        "done_note": None if done is None else done.note,
+        "reverted": None if row.reverted is None else row.reverted.value,
+        "reverted_note": row.revert_note,
+    }
+
+
+def _named(company: int, names: Mapping[int, Named]) -> Json:
+    found = names.get(company)
+    return {"debitor_id": company, "id": found.crm_id if found else None, "name": found.name if found else None}
+
+
+def _candidate(candidate: Candidate, names: Mapping[int, Named]) -> Json:
+    new = candidate.company < 0
+    return {
+        "company": None if new else _named(candidate.company, names),
+        "new_of_debtor": -candidate.company if new else None,
+        "score": candidate.score,
+        "reasons": [reason.text() for reason in candidate.reasons],
+        "against": [reason.text() for reason in candidate.against],
+    }
+
+
+def checks(asked: Sequence[Shown], parts: Parts) -> Json:
+    """The links a person is asked about, and the share of right links that follows from the answers, 0-1."""
+    return {
+        "links": [
+            {
+                **import_row(each),
+                "sample": None if each.row.tick is None else each.row.tick.sample.value,
+                "right": None if each.row.tick is None else each.row.tick.right,
+            }
+            for each in asked
+        ],
+        "precision": parts.as_json(),
     }
 
 
@@ -175,65 +234,4 @@ def company(row: Company) -> Json:
         "created_at": time(row.created_at),
         "changed_at": time(row.changed_at),
         "deleted_at": time(row.deleted_at),
-    }
-
-
-def alert(row: Alert) -> Json:
-    """A group of records that may be one; `id` is the `group` of its events."""
-    return {
-        "id": row.id,
-        "reason": row.reason.value,
-        "why": IN_WORDS[row.reason],
-        "state": row.state,
-        "score": row.score,
-        "records": [
-            {
-                **known(each.record),
-                "candidates": [
-                    {
-                        **known(candidate.company),
-                        "score": candidate.score,
-                        "reasons": candidate.reasons,
-                        "against": candidate.against,
-                    }
-                    for candidate in each.candidates
-                ],
-                "proposed": each.proposed,
-                "ending": each.ending,
-                "ended_by": each.by,
-                "ended_at": time(each.at),
-                "decision": each.decision,
-            }
-            for each in row.records
-        ],
-        "joined_to": row.joined_to,
-        "raised_at": time(row.raised_at),
-        "changed_at": time(row.changed_at),
-        "closed_at": time(row.closed_at),
-    }
-
-
-def known(row: Known) -> Json:
-    """A debtor or company; of a company `id` is the CRM's."""
-    shown = row._asdict()
-    own, crm_id, agreement, number = (shown.pop(name) for name in ("id", "crm_id", "agreement", "number"))
-    which = {"agreement": agreement, "number": number}
-    if row.kind is RecordKind.COMPANY:
-        which = {"id": crm_id, "debitor_id": own}
-    return {"kind": row.kind.value, **which, **{name: value for name, value in shown.items() if name != "kind"}}
-
-
-def answered(done: Answered) -> Json:
-    """What was answered; `decision` takes it back."""
-    return {"decision": done.decision, "outcomes": [outcome(each) for each in done.outcomes]}
-
-
-def outcome(row: Outcome) -> Json:
-    """What became of one record; `problem` says why it was left as it is."""
-    return {
-        "alert": row.alert,
-        "record": row.name,
-        "ending": row.ending,
-        "company": row.company,
-        "problem": row.problem,
     }

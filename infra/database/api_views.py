@@ -1,5 +1,5 @@
 """
-What the JSON API shows of debtors, invoices and runs, and how it starts one.
+What the JSON API shows of debtors, invoices and runs.
 
 Every query is given an agreement or a firm, so that nothing crosses firms. Lists are paged by key, never by offset.
 """
@@ -13,10 +13,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from domain.resync_state import ResyncOptions
 from infra.database import scope, tables
-from infra.database.comparisons import RESYNC, UNFINISHED, ComparisonRows
-from infra.database.engine import Database
 from infra.database.runs import Run
 from infra.database.views_debtors import _matches as matches
 from infra.database.views_debtors import columns_of, debtor_columns, terms
@@ -256,43 +253,3 @@ def _runs(firm: int) -> sa.Select[tuple[Any, ...]]:
         .join(_agreement, _agreement.c.number == _run.c.agreement)
         .where(_agreement.c.firm_id == firm, _agreement.c.removed_at.is_(None))
     )
-
-
-class Begun(NamedTuple):
-    """The run that was asked for; not `fresh` = it had begun before and goes on."""
-
-    run_id: int
-    fresh: bool
-
-
-def begin_resync(database: Database, agreement: int, options: ResyncOptions) -> Begun:
-    """
-    Queue a resync of a connected agreement, or go on with its unfinished one: two at once only cost calls twice.
-
-    The daily comparison that runs by itself does less than a person asks for: it is left alone.
-    """
-    with database.write() as connection:
-        connection.execute(sa.select(_agreement.c.number).where(_agreement.c.number == agreement).with_for_update())
-        if (unfinished := _go_on(connection, agreement, asked_for=True)) is not None:
-            return Begun(unfinished, fresh=False)
-        return Begun(ComparisonRows(connection, database.sql, agreement).begin(options), fresh=True)
-
-
-def resume_resync(database: Database, agreement: int) -> int | None:
-    """Let an agreement's unfinished resync go on at once, whatever it waits for; None when there is none."""
-    with database.write() as connection:
-        return _go_on(connection, agreement)
-
-
-def _go_on(connection: Connection, agreement: int, *, asked_for: bool = False) -> int | None:
-    """The newest unfinished resync, due now; `asked_for`: none that began by itself."""
-    unfinished = connection.execute(
-        sa.select(_run.c.id, _run.c.options)
-        .where(_run.c.agreement == agreement, _run.c.type == RESYNC, _run.c.state.in_(UNFINISHED))
-        .order_by(_run.c.id.desc())
-    )
-    for run_id, options in unfinished:
-        if not (asked_for and ResyncOptions.from_json(options).by_itself):
-            connection.execute(sa.update(_run).where(_run.c.id == run_id).values(not_before=None, attempts=0))
-            return int(run_id)
-    return None

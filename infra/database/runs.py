@@ -5,7 +5,7 @@ Runs: jobs somebody asked for, each a row with a lease, its progress and its cou
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -14,14 +14,14 @@ import sqlalchemy as sa
 from domain.errors import LeaseLost, TransientError
 from domain.ports import UnitOfWork
 from domain.read_ahead import ReadAhead
-from domain.resync_state import ResyncOptions, ResyncState
+from domain.run_kinds import RunState
 from domain.work import wait_s
 from infra.database import tables
 from infra.database.comparisons import UNFINISHED, queue_run
 from infra.database.engine import Database
 from infra.database.holders import free_the_dead, new_token
 from infra.database.unit_of_work import SqlUnitOfWork
-from infra.database.work import FOLLOWS_COMPANIES, LEASE_S, Owed, draw_stamp
+from infra.database.work import LEASE_S, Owed, draw_stamp
 
 T = tables.run.c
 
@@ -163,15 +163,21 @@ class Runs:
 
 
 class RunWork:
-    """`domain.resync.RunPort` under a run's lease; a dry run rolls back everything but its progress."""
+    """`domain.run_kinds.RunPort` under a run's lease; a `dry` one rolls back everything but its progress."""
 
-    def __init__(self, database: Database, run: Run, token: str, ahead: ReadAhead | None = None) -> None:
+    def __init__(
+        self, database: Database, run: Run, token: str, ahead: ReadAhead | None = None, *, dry: bool = False
+    ) -> None:
         self.ahead = ahead or ReadAhead()
         self._database = database
         self._run = run
         self._token = token
-        self._dry = ResyncOptions.from_json(run.options).dry_run
-        self._unsaved: ResyncState | None = None
+        self._dry = dry
+        self._kept: list[Callable[[UnitOfWork], None]] = []
+
+    @property
+    def run_id(self) -> int:
+        return self._run.id
 
     @property
     def agreement(self) -> int:
@@ -183,45 +189,44 @@ class RunWork:
     @contextmanager
     def transaction(self) -> Iterator[SqlUnitOfWork]:
         with self._database.write() as connection:
-            follows = self._check(connection)
+            self._check(connection)
+            self._kept = []
             attempt = connection.begin_nested() if self._dry else None
-            uow = SqlUnitOfWork(connection, self._database.sql, self.agreement, None, follows_companies=follows)
+            uow = SqlUnitOfWork(connection, self._database.sql, self.agreement, None)
             yield uow
             if attempt is not None:
                 attempt.rollback()
-            if self._unsaved is not None:
-                self._write(connection, self._unsaved)
-                self._unsaved = None
+            for write in self._kept:
+                write(uow)
 
     @contextmanager
     def look(self) -> Iterator[SqlUnitOfWork]:
         with self._database.read() as connection:
             yield SqlUnitOfWork(connection, self._database.sql, self.agreement, None)
 
-    def save(self, _uow: UnitOfWork, state: ResyncState) -> None:
+    def save(self, _uow: UnitOfWork, state: RunState) -> None:
         """Committed with the transaction that is open now."""
-        self._unsaved = state
+        self.keep(lambda uow: self._write(uow, state))
 
-    def _check(self, connection: sa.Connection) -> bool:
-        """
-        Lock the row and make the lease last; returns whether companies follow the agreement's debtors.
+    def keep(self, write: Callable[[UnitOfWork], None]) -> None:
+        """What the transaction that is open now does last, and commits, a dry run's too."""
+        self._kept.append(write)
 
-        Raises LeaseLost.
-        """
+    def _check(self, connection: sa.Connection) -> None:
+        """Lock the row and make the lease last. Raises LeaseLost."""
         held = connection.execute(
             sa.text(
                 f"UPDATE run SET lease_until = {self._database.sql.after('lease_s')}"
                 " WHERE id = :id AND lease_token = :token AND state = 'running'"
-                f" RETURNING {FOLLOWS_COMPANIES.format('run')}"
             ),
             {"lease_s": LEASE_S, "id": self._run.id, "token": self._token},
-        ).first()
-        if held is None:
+        )
+        if not held.rowcount:
             raise LeaseLost(f"run {self._run.id} was cancelled or is held by somebody else now")
-        return bool(held[0])
 
-    def _write(self, connection: sa.Connection, state: ResyncState) -> None:
-        connection.execute(
+    def _write(self, uow: UnitOfWork, state: RunState) -> None:
+        assert isinstance(uow, SqlUnitOfWork)
+        uow.connection.execute(
             sa.update(tables.run)
             .where(T.id == self._run.id)
             .values(progress=state.as_json(), counts=state.counts, attempts=0)

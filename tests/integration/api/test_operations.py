@@ -137,7 +137,7 @@ def test_two_runs_at_once(services: Services, api: Caller, database: Database) -
     ("body", "field"),
     [
         ({"agreement": AGREEMENT}, "type"),
-        ({"type": "import", "agreement": AGREEMENT}, "type"),
+        ({"type": "export", "agreement": AGREEMENT}, "type"),
         ({"type": "resync"}, "agreement"),
         ({"type": "resync", "agreement": True}, "agreement"),
         ({"type": "resync", "agreement": 10**30}, "agreement"),

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cli import lock, resync
+from cli import lock, run_work
 from cli.progress import Display
 from consumers.runs import advance
 from infra.bootstrap import connect
@@ -43,7 +43,7 @@ def books(connected: Callable[..., None], stand_in: StandIn) -> StandIn:
 def interrupt_after(pages: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-C once so many pages are stored."""
     shown: list[object] = []
-    monkeypatch.setattr(resync, "work_on", _pressed(resync.work_on, pages, shown))
+    monkeypatch.setattr(run_work, "work_on", _pressed(run_work.work_on, pages, shown))
 
 
 def _pressed(work_on: Callable[..., float], pages: int, shown: list[object]) -> Callable[..., float]:
@@ -225,7 +225,7 @@ def test_lines_refused(debitor: Debitor, books: StandIn, database: Database) -> 
 def test_wrong_agreement(debitor: Debitor, stand_in: StandIn, database: Database, monkeypatch: Any) -> None:
     """No list is believed before the tokens are known to open the right agreement."""
     debitor("agreement", "add", 1599004, "--grant-token", "-", stdin=GRANT)
-    monkeypatch.setattr(resync, "_sleep", _give_up)
+    monkeypatch.setattr(run_work, "_sleep", _give_up)
 
     assert "interrupted" in debitor("resync", 1599004, status=1).stderr
 
@@ -265,7 +265,7 @@ def test_embedded_form_does_the_work(
     """With the embedded form running the command only queues the run and follows it to its end."""
     connected()
     stand_in.books("POST", "bulk", {"debtors": 30})
-    monkeypatch.setattr(resync, "work_on", _give_up)
+    monkeypatch.setattr(run_work, "work_on", _give_up)
     services = connect(load())
     ended = threading.Event()
 

@@ -10,7 +10,7 @@ from domain.comparison import DAILY
 from domain.hints import Kind
 from domain.resync_state import ResyncOptions
 from infra.database.agreements import Agreements
-from infra.database.api_views import begin_resync, resume_resync
+from infra.database.asked_runs import begin_resync, resume_resync
 from infra.database.comparisons import queue_due
 from infra.database.engine import Database
 from infra.database.inbox import SqlInbox

@@ -95,7 +95,7 @@ def _cut_off(work: RunWork, state: ResyncState) -> None:
 def test_a_dry_run_writes_its_progress_only(store: Database, runs: Runs) -> None:
     """Rows, stamps and failures of a dry run are rolled back; its counts stay."""
     run_id = create(runs, ResyncOptions(dry_run=True))
-    work = RunWork(store, stored(runs, run_id), take(runs, run_id))
+    work = RunWork(store, stored(runs, run_id), take(runs, run_id), dry=True)
     state = ResyncState(Phase.DEBTORS, after=17)
     state.count("debtors", new=1)
 
