@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from cli.alerts import alerts
 from cli.imports import REPORT, begin_match, check, run_and_report
 from cli.links import only_agreement
 from cli.output import AGREEMENT, JSON, CommandFailed, connected, counted, on_terminal, print_json, print_table
@@ -28,7 +29,10 @@ PAGE = 1_000
 
 @click.group()
 def companies() -> None:
-    """Companies from spreadsheets, and into them."""
+    """Companies from spreadsheets, and into them; which of them are one."""
+
+
+companies.add_command(alerts)
 
 
 @companies.command("import")

@@ -83,7 +83,7 @@ def _pair(services: Services, number: int, company: str, agreement: int | None) 
 
 
 def only_agreement(services: Services) -> int:
-    """The one agreement there is. Raises CommandFailed."""
+    """The one agreement there is. Raises CommandFailed when there are several, or none."""
     connected_ones = [each.number for each in services.agreements.all()]
     if len(connected_ones) != 1:
         raise CommandFailed(f"say whose debtor with --agreement: {len(connected_ones)} agreements are connected")

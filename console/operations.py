@@ -28,6 +28,7 @@ KINDS = {
     "poll": marked("Looks for changes"),
     "reference": marked("Names"),
     "companies": marked("Companies"),
+    "links": marked("Companies of debtors"),
     "conversions": marked("Deals won"),
     "unusable": marked("Unusable events"),
 }
@@ -39,6 +40,7 @@ SOURCES = {
     "invoice": marked("New invoices"),
     "payment": marked("Look at payments"),
     "number": marked("Number without a name"),
+    "mirror": marked("New and changed debtors"),
     "chain": marked("Re-numbering"),
 }
 REASONS = {
@@ -61,6 +63,7 @@ REASONS = {
     "not_found": marked("e-conomic does not know it"),
     "renumber_conflict": marked("Its new number belongs to another firm"),
     "deletion_guard": marked("Many deletions at once"),
+    "too_many_at_once": marked("Many new companies or links at once"),
     "hooks_missing": marked("A change that no webhook announced"),
     "invoices_missing": marked("e-conomic has more invoices"),
     "bug": marked("An error in Debitor"),

@@ -15,6 +15,7 @@ from domain.accounting_api import AccountingApi
 from domain.company_events import take_company_events
 from domain.comparison import fold, waited_too_long
 from domain.errors import LeaseLost, TransientError, Unavailable, WrongAgreement
+from domain.follow_debtors import follow_debtors
 from domain.hints import Hint, Kind
 from domain.poll import look_for_changes
 from domain.ports import WorkPort
@@ -57,8 +58,11 @@ class Take(Protocol):
     def __call__(self, work: WorkPort, hints: Sequence[Hint], *, more_time: Callable[[], bool]) -> Refreshed: ...
 
 
-TAKE: dict[Kind, Take] = {Kind.COMPANIES: take_company_events}
-"""Events that carry what they say: nothing is asked of e-conomic, so neither its budget nor its trouble delays them."""
+TAKE: dict[Kind, Take] = {Kind.COMPANIES: take_company_events, Kind.LINKS: follow_debtors}
+"""
+Events that carry what they say, or are about what the mirror says: nothing is asked of e-conomic, so neither its budget
+nor its trouble delays them.
+"""
 
 
 def drain(services: Services, agreement: int, kind: Kind) -> None:
@@ -159,6 +163,8 @@ def _slice(services: Services, work: LeasedWork, people_first: bool) -> str:
         services.wake_ups.note(lease.agreement, Kind.DEBTORS)
     if done.outcomes["asked"]:
         services.wake_ups.note(lease.agreement, Kind.INVOICES)
+    if done.matched:
+        services.wake_ups.note(lease.agreement, Kind.LINKS)
     return "drained" if done.finished else "sliced"
 
 

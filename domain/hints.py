@@ -21,6 +21,7 @@ class Kind(StrEnum):
     POLL = "poll"  # look for changes that nobody announced
     COMPANIES = "companies"  # the CRM's companies: each event's `body` is what it said
     CONVERSIONS = "conversions"  # deals won; apart from companies, so that no import of theirs holds a deal up
+    LINKS = "links"  # debtors that are new or have changed: which company each is, and what that takes over
     REFERENCE = "reference"  # a list of names is due, or lacks a number
     UNUSABLE = "unusable"  # authenticated, but names nothing: becomes a failure
 
@@ -35,6 +36,7 @@ class Source(StrEnum):
     PAYMENT = "payment"  # a look at the unpaid invoices asks for one of them, or for the rest of the look
     CRM = "crm"
     NUMBER = "number"  # a mirrored record carries a number without a name
+    MIRROR = "mirror"  # a stored debtor asks for its company
     CHAIN = "chain"  # a re-numbering leads on to a debtor that must be read with it
 
 
@@ -71,6 +73,11 @@ class Hint(NamedTuple):
         found = {self.old, self.new}
         found.discard(None)
         return cast("set[int]", found)  # a hundred thousand hints are asked in a storm, more than once
+
+
+def match_hint(agreement: int, number: int | None, cause: str) -> NewHint:
+    """Look at this debtor's company; None: at those of all debtors."""
+    return NewHint(agreement, Kind.LINKS, Source.MIRROR, cause, number, number)
 
 
 def usable(value: object) -> int | None:

@@ -177,23 +177,25 @@ def followed(
     return take_change(company, Side.ECONOMIC, said, owners=owners, before=seen)
 
 
-def note_link(changes: CompanyChanges, debtor: LinkedDebtor, change: Change, how: LinkedHow) -> None:
+def note_link(
+    changes: CompanyChanges, debtor: LinkedDebtor, change: Change, how: LinkedHow, *, cause: str | None = None
+) -> None:
     """Add a new link, and what it changes of its company, to what a batch does."""
     detail = {"agreement": debtor.agreement, "debtor": debtor.number, "how": how.value}
-    changes.history.append(Entry(change.company.id, What.LINKED, detail))
-    note_change(changes, debtor.id, change)
+    changes.history.append(Entry(change.company.id, What.LINKED, detail, cause))
+    note_change(changes, debtor.id, change, cause=cause)
 
 
-def note_change(changes: CompanyChanges, speaker: int, change: Change) -> None:
-    """Add what a debtor's words change of its company to what a batch does."""
+def note_change(changes: CompanyChanges, speaker: int, change: Change, *, cause: str | None = None) -> None:
+    """Add what a debtor's words change of its company to what a batch does; `cause` is a correlation id."""
     row = change.company
     (changes.insert if row.id in changes.insert else changes.update)[row.id] = row
     changes.refused.update({(row.id, speaker, name): refused for name, refused in change.refused.items()})
     changes.agreed.update((row.id, speaker, name) for name in change.agreed)
     if change.changed:
-        changes.changed[row.id] = None
+        changes.changed[row.id] = cause
         detail = {name: list(pair) for name, pair in change.changed.items()}
-        changes.history.append(Entry(row.id, What.UPDATED, detail))
+        changes.history.append(Entry(row.id, What.UPDATED, detail, cause))
 
 
 def unlink(

@@ -93,6 +93,7 @@ def carry_out(
     who: str,
     run_id: int | None = None,
     crowded: Collection[int] = (),
+    causes: Mapping[int, str] | None = None,
 ) -> list[Carried]:
     """
     Link, create, change and ask, as proposed, in the transaction that `stores` is part of.
@@ -107,18 +108,27 @@ def carry_out(
         who: for the history.
         run_id: the import that does it.
         crowded: what `propose` was given.
+        causes: debtor → correlation id of what brought it here.
     """
-    return _Carrying(stores, who, run_id, crowded).out(proposals)
+    return _Carrying(stores, who, run_id, crowded, causes or {}).out(proposals)
 
 
 class _Carrying:
     """One transaction."""
 
-    def __init__(self, stores: MatchStores, who: str, run_id: int | None, crowded: Collection[int]) -> None:
+    def __init__(
+        self,
+        stores: MatchStores,
+        who: str,
+        run_id: int | None,
+        crowded: Collection[int],
+        causes: Mapping[int, str],
+    ) -> None:
         self._stores = stores
         self._who = who
         self._run_id = run_id
         self._crowded = crowded
+        self._causes = causes
         self._debtors: Mapping[int, LinkedDebtor] = {}
         self._standings: Mapping[int, Standing] = {}
         self._companies: dict[int, LinkedCompany] = {}
@@ -179,7 +189,7 @@ class _Carrying:
         if not company.living or said == standing.seen:
             return Carried(proposal, Did.NOTHING, company.id)
         change = followed(company, said, standing.seen, linked.owners, shared=len(linked.debtors) > 1)
-        note_change(self._changes, proposal.debtor.id, change)
+        note_change(self._changes, proposal.debtor.id, change, cause=self._causes.get(proposal.debtor.id))
         self._companies[company.id] = linked._replace(company=change.company)
         self._seen[proposal.debtor.id] = said
         did = Did.UPDATED if change.changed or change.refused else Did.NOTHING
@@ -210,8 +220,9 @@ class _Carrying:
         self._index.add(company.id, company_form(company.fields._asdict()))
         self._made[proposal.debtor.id] = company.id
         self._changes.insert[company.id] = company
-        self._changes.changed[company.id] = None
-        self._changes.history.append(Entry(company.id, What.CREATED, {}))
+        cause = self._causes.get(proposal.debtor.id)
+        self._changes.changed[company.id] = cause
+        self._changes.history.append(Entry(company.id, What.CREATED, {}, cause))
         self._join(proposal.debtor, LinkedCompany(company), Change(company), LinkedHow.CREATED)
         return Carried(proposal, Did.CREATED, company.id)
 
@@ -238,7 +249,7 @@ class _Carrying:
         reasons: Sequence[str] = (),
         score: float | None = None,
     ) -> None:
-        note_link(self._changes, debtor, change, how)
+        note_link(self._changes, debtor, change, how, cause=self._causes.get(debtor.id))
         self._companies[change.company.id] = linked.joined_by(debtor, change.company)
         seen = said_by_debtor(debtor.values)
         self._links.append(

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from domain.alerts import AlertStore
-from domain.debtors import MAX_NUMBER, DebtorChanges, Edge, StoredDebtor
+from domain.debtors import MAX_NUMBER, Debtor, DebtorChanges, Edge, StoredDebtor
 from domain.events import Outbox
 from domain.hints import Hint, Kind, NewHint
 from domain.invoices import Invoice, Line, LinesState
@@ -22,6 +22,7 @@ from domain.resync_state import ResyncOptions
 from domain.take_companies import CompanyStore
 
 if TYPE_CHECKING:
+    from domain.follow_debtors import Register
     from domain.imports import ImportStore
     from domain.match_debtors import MatchStores
     from domain.poll import PollState
@@ -90,6 +91,10 @@ class DebtorStore(Protocol):
 
     def graves(self, numbers: Collection[int]) -> list[StoredDebtor]:
         """The tombstones under these numbers that did not become one with another row, newest first; locked."""
+        ...
+
+    def matters(self, updates: Sequence[tuple[int, Debtor]]) -> set[int]:
+        """The numbers of those updates (row id, new content) in which something changes that companies take over."""
         ...
 
     def write(self, changes: DebtorChanges, causes: Mapping[int, str]) -> None:
@@ -291,6 +296,13 @@ class UnitOfWork(Protocol):
     @property
     def matching(self) -> MatchStores:
         """The companies of the agreement's firm, as matching reads and writes them."""
+        ...
+
+    @property
+    def register(self) -> Register: ...
+    @property
+    def follows_companies(self) -> bool:
+        """Whether debtors are linked to companies: the agreement's first import was started."""
         ...
 
     @property

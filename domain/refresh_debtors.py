@@ -12,7 +12,7 @@ from typing import TypeVar
 from domain.accounting_api import AccountingApi
 from domain.debtor_reader import DebtorReader, Readings
 from domain.debtors import Debtor, DebtorChanges, Edge, Outcome, decide, is_stranger
-from domain.hints import Hint, HintTracker, Kind, NewHint, Source, bundles
+from domain.hints import Hint, HintTracker, Kind, NewHint, Source, bundles, match_hint
 from domain.ports import FailureReport, UnitOfWork, WorkPort
 from domain.reading_plan import plan_reads
 from domain.reference import ask_for_names, of_debtors
@@ -35,6 +35,7 @@ class Refreshed:
     finished: bool = True
     changed: set[int] = field(default_factory=set)  # numbers whose content is another one now
     again_in_s: float = 0.0  # not finished, and so long not worth going on
+    matched: bool = False  # somebody must look which companies these are
 
 
 def refresh_debtors(
@@ -130,6 +131,7 @@ def _store(
         before = {}
         if not wanted.isdisjoint(DEBTOR_TYPES):
             before = uow.debtors.parties([*(row_id for row_id, _ in changes.update), *changes.bury])
+        matched = _to_match(uow, changes) if tracker and uow.follows_companies else set()
         uow.debtors.write(changes, causes)
         uow.debtors.remember_edges(claimed)
         uow.debtors.adopt_invoices([number for number, debtor in fresh.items() if debtor is not None])
@@ -138,6 +140,7 @@ def _store(
                 NewHint(work.agreement, Kind.DEBTORS, Source.CHAIN, causes.get(edge.old, ""), edge.old, edge.new)
                 for edge in changes.look
             ]
+            + [match_hint(work.agreement, number, causes.get(number, "")) for number in sorted(matched)]
         )
         uow.failures.resolve("debtor", fresh)
         if claimed:
@@ -146,6 +149,7 @@ def _store(
         if tracker:
             uow.inbox.handled([hint.id for hint in tracker.answered(covered)])
         done.outcomes.update(str(outcome) for outcome in changes.outcomes.values())
+        done.matched |= bool(matched)
         done.changed |= {number for number, outcome in changes.outcomes.items() if outcome in _CHANGES}
         done.outcomes[Outcome.STALE] += len(readings.stamps) - len(rising)
         done.outcomes[Outcome.ABSENT] += len(readings.absent)
@@ -159,6 +163,11 @@ def _store(
         uow.outbox.add(told_debtors(work.agreement, changes, before, wanted))
         if readings.total is not None:  # last: its row is locked by nobody for long
             uow.debtors_total(readings.total)
+
+
+def _to_match(uow: UnitOfWork, changes: DebtorChanges) -> set[int]:
+    """The numbers of those that are new, or changed in what their companies take over."""
+    return {debtor.number for debtor in changes.insert} | uow.debtors.matters(changes.update)
 
 
 def _decided(

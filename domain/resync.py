@@ -13,7 +13,7 @@ from domain.accounting_api import AccountingApi, Page
 from domain.debtor_reader import SAMPLE, SINGLES_AT_ONCE, Readings, last_number, listed, read_singly
 from domain.debtors import MAX_NUMBER, Debtor
 from domain.errors import PermanentError
-from domain.hints import Kind, NewHint, Source
+from domain.hints import Kind, NewHint, Source, match_hint
 from domain.invoice_reader import InvoiceReader, InvoiceReadings, singles_allowed
 from domain.invoices import Invoice
 from domain.ports import FailureReport, Tally, UnitOfWork
@@ -81,10 +81,18 @@ class Resync:
         self._work.save(uow, self.state)
 
     def _enter(
-        self, phase: Phase, *, closes: Sequence[tuple[str, str]] = (), reports: Sequence[FailureReport] = ()
+        self,
+        phase: Phase,
+        *,
+        closes: Sequence[tuple[str, str]] = (),
+        reports: Sequence[FailureReport] = (),
+        look: bool = False,
     ) -> None:
+        """Go on with the next phase; `look` = all debtors were read: their companies are to be looked at."""
         self.state.enter(phase)
         with self._work.transaction() as uow:
+            if look and uow.follows_companies:
+                uow.inbox.add([match_hint(self._work.agreement, None, "")])
             for kind, subject in closes:
                 uow.failures.resolve(kind, [subject])
             uow.failures.report(reports)
@@ -145,7 +153,7 @@ class Resync:
             self._read_suspects()
         else:
             kept = state.counts["debtors"].get("kept")
-            self._enter(onward, closes=[] if kept else [("deletions", "debtors")])
+            self._enter(onward, closes=[] if kept else [("deletions", "debtors")], look=True)
 
     def _read_suspects(self) -> None:
         state, done, readings = self.state, Refreshed(), Readings()

@@ -14,6 +14,7 @@ from infra.bootstrap import Services
 from webhooks.api_accounting import add_accounting
 from webhooks.api_companies import add_companies
 from webhooks.api_description import DESCRIPTION
+from webhooks.api_duplicates import add_duplicates
 from webhooks.api_failures import add_failures
 from webhooks.api_requests import MAX_ID, Problem, answer, problem
 from webhooks.api_runs import add_runs
@@ -40,6 +41,7 @@ def make_api(services: Services) -> Blueprint:
 
     add_accounting(api, services)
     add_companies(api, services)
+    add_duplicates(api, services)
     add_failures(api, services)
     add_runs(api, services)
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from domain.companies import CompanyFields
 from infra.database.failure_list import STATES
+from webhooks.api_description_duplicates import ALERT, DUPLICATES
 from webhooks.api_description_runs import RUN_PATHS, RUN_SCHEMAS
 from webhooks.openapi import (
     AGREEMENT,
@@ -178,6 +179,7 @@ DESCRIPTION: Json = {
                 body=_COMPANY_BODY,
             ),
         },
+        **DUPLICATES,
         "/failures": {
             "get": paged(
                 "Failures, newest first",
@@ -217,6 +219,7 @@ DESCRIPTION: Json = {
             "Invoice": _INVOICE,
             "Line": _LINE,
             "Company": _COMPANY,
+            "Alert": ALERT,
             "Failure": _FAILURE,
             **RUN_SCHEMAS,
             "Problem": _PROBLEM,

@@ -8,9 +8,12 @@ import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
+from domain.alerts import IN_WORDS, RecordKind
+from domain.answer_alerts import Answered, Outcome
 from domain.matching.verdicts import Candidate
 from domain.reference import DEBTOR, LINE, Fields, Listing
 from domain.told import money
+from infra.database.alert_views import Alert, Known
 from infra.database.api_views import Debtor, Invoice, Line
 from infra.database.company_views import Company
 from infra.database.dialect import time_text
@@ -234,4 +237,65 @@ def company(row: Company) -> Json:
         "created_at": time(row.created_at),
         "changed_at": time(row.changed_at),
         "deleted_at": time(row.deleted_at),
+    }
+
+
+def alert(row: Alert) -> Json:
+    """A group of records that may be one; `id` is the `group` of its events."""
+    return {
+        "id": row.id,
+        "reason": row.reason.value,
+        "why": IN_WORDS[row.reason],
+        "state": row.state,
+        "score": row.score,
+        "records": [
+            {
+                **known(each.record),
+                "candidates": [
+                    {
+                        **known(candidate.company),
+                        "score": candidate.score,
+                        "reasons": candidate.reasons,
+                        "against": candidate.against,
+                    }
+                    for candidate in each.candidates
+                ],
+                "proposed": each.proposed,
+                "ending": each.ending,
+                "ended_by": each.by,
+                "ended_at": time(each.at),
+                "decision": each.decision,
+            }
+            for each in row.records
+        ],
+        "joined_to": row.joined_to,
+        "raised_at": time(row.raised_at),
+        "changed_at": time(row.changed_at),
+        "closed_at": time(row.closed_at),
+    }
+
+
+def known(row: Known) -> Json:
+    """A debtor or company; of a company `id` is the CRM's."""
+    shown = row._asdict()
+    own, crm_id, agreement, number = (shown.pop(name) for name in ("id", "crm_id", "agreement", "number"))
+    which = {"agreement": agreement, "number": number}
+    if row.kind is RecordKind.COMPANY:
+        which = {"id": crm_id, "debitor_id": own}
+    return {"kind": row.kind.value, **which, **{name: value for name, value in shown.items() if name != "kind"}}
+
+
+def answered(done: Answered) -> Json:
+    """What was answered; `decision` takes it back."""
+    return {"decision": done.decision, "outcomes": [outcome(each) for each in done.outcomes]}
+
+
+def outcome(row: Outcome) -> Json:
+    """What became of one record; `problem` says why it was left as it is."""
+    return {
+        "alert": row.alert,
+        "record": row.name,
+        "ending": row.ending,
+        "company": row.company,
+        "problem": row.problem,
     }

@@ -148,6 +148,9 @@ def _candidates(
     return Candidates(found, alone, frozenset(several), crowds, tuple(capped))
 
 
+CROWDING = (KeyKind.CVR, KeyKind.PHONE, KeyKind.MAIL, KeyKind.DOMAIN)
+"""Keys whose value says nothing by itself when many debtors of a register share it (`look_up`, `crowded`)."""
+
 _SHARED = {
     KeyKind.CVR: "cvr",
     KeyKind.PHONE: "phone",

@@ -41,6 +41,7 @@ ROUTES: dict[Kind, Route] = {
     Kind.PAYMENTS: Route("invoices", "payments.refresh"),
     Kind.POLL: Route("polls", "changes.poll"),
     Kind.COMPANIES: Route("companies", "companies.refresh"),
+    Kind.LINKS: Route("companies", "links.follow"),
     Kind.CONVERSIONS: Route("conversions", "conversions.advance"),
     Kind.REFERENCE: Route("polls", "names.read"),
     Kind.UNUSABLE: Route("alerts", "hooks.explain"),

@@ -16,25 +16,35 @@ from domain.matching.reasons import Reason
 from domain.matching.verdicts import Candidate
 from infra.database.dialect import Sql
 from infra.database.tables_alerts import alert_candidate
+from infra.database.tables_companies import company
 
 Packed = tuple[int, float, str, str]
 """A candidate as stored: company, score, reasons, against."""
 
 
-def candidates_of(connection: Connection, sql: Sql, record_ids: Collection[int]) -> dict[int, list[Candidate]]:
-    """The companies each of these records may be, best first."""
+def candidates_of(
+    connection: Connection, sql: Sql, record_ids: Collection[int], *, living: bool = False
+) -> dict[int, list[Candidate]]:
+    """The companies each of these records may be, best first; `living` leaves out those that are not there any more."""
     found: dict[int, list[Candidate]] = defaultdict(list)
-    if record_ids:
-        rows = connection.execute(
-            sa.select(alert_candidate)
-            .where(sa.text(sql.among("alert_candidate.record_id", "ids")))
-            .order_by(alert_candidate.c.score.desc(), alert_candidate.c.company_id),
-            {"ids": sql.numbers(record_ids)},
+    if not record_ids:
+        return found
+    candidates = (
+        sa.select(alert_candidate)
+        .where(sa.text(sql.among("alert_candidate.record_id", "ids")))
+        .order_by(alert_candidate.c.score.desc(), alert_candidate.c.company_id)
+    )
+    if living:
+        there = sa.and_(
+            company.c.id == alert_candidate.c.company_id,
+            company.c.deleted_at.is_(None),
+            company.c.merged_into.is_(None),
         )
-        for row in rows:
-            found[row.record_id].append(
-                Candidate(row.company_id, row.score, reasons_of(row.reasons), reasons_of(row.against))
-            )
+        candidates = candidates.join(company, there)
+    for row in connection.execute(candidates, {"ids": sql.numbers(record_ids)}):
+        found[row.record_id].append(
+            Candidate(row.company_id, row.score, reasons_of(row.reasons), reasons_of(row.against))
+        )
     return found
 
 

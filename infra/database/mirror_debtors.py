@@ -5,7 +5,7 @@ The mirrored debtors inside a transaction.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -22,6 +22,12 @@ EDGES_KEPT_S = 30 * 86_400
 """So long a re-numbering is followed (design.md §2)."""
 
 CONTENT = Debtor._fields[1:]
+_MATTERS = (
+    *("number", "name", "debtor_group", "address", "zip", "city", "country", "cvr", "vat_number", "p_number", "ean"),
+    *("email", "phone", "mobile", "website"),
+)
+"""What companies take over (`domain.companies.said_by_debtor`), and what puts a debtor in or out of scope."""
+
 _INSERT = (
     "agreement",
     "number",
@@ -83,6 +89,23 @@ class DebtorRows:
         )
         return {row[0]: party_of(row) for row in rows}
 
+    def matters(self, updates: Sequence[tuple[int, Debtor]]) -> set[int]:
+        if not updates:
+            return set()
+        rows = self._connection.execute(
+            sa.text(
+                f"SELECT id, gone_at, {', '.join(_MATTERS)} FROM debtor"
+                f" WHERE agreement = :agreement AND {self._sql.among('id', 'ids')}"
+            ),
+            {"agreement": self._agreement, "ids": self._sql.numbers([row_id for row_id, _ in updates])},
+        )
+        before = {row[0]: tuple(row[2:]) for row in rows if row[1] is None}
+        return {
+            debtor.number
+            for row_id, debtor in updates
+            if before.get(row_id) != tuple(getattr(debtor, name) for name in _MATTERS)
+        }
+
     def write(self, changes: DebtorChanges, causes: Mapping[int, str]) -> None:
         """In this order, so that no two living rows ever share a number."""
         now = dt.datetime.now(dt.UTC)
@@ -101,15 +124,17 @@ class DebtorRows:
             )
 
     def _absorb(self, ends: int, goes_on: int) -> None:
-        """Two rows are one firm after all: the older keeps the history, the other one's invoices follow."""
+        """Two rows are one firm after all: the older keeps the history, the other's invoices and company follow."""
         self._connection.execute(
             sa.text(f"UPDATE debtor SET gone_at = {self._sql.now}, absorbed_by = :goes_on WHERE id = :ends"),
             {"ends": ends, "goes_on": goes_on},
         )
-        self._connection.execute(
-            sa.text("UPDATE invoice SET debtor_id = :goes_on WHERE debtor_id = :ends"),
-            {"ends": ends, "goes_on": goes_on},
-        )
+        for follow in (
+            "UPDATE invoice SET debtor_id = :goes_on WHERE debtor_id = :ends",
+            "UPDATE debtor_link SET debtor_id = :goes_on WHERE debtor_id = :ends AND NOT (cut_at IS NULL AND EXISTS"
+            " (SELECT 1 FROM debtor_link l WHERE l.debtor_id = :goes_on AND l.cut_at IS NULL))",
+        ):
+            self._connection.execute(sa.text(follow), {"ends": ends, "goes_on": goes_on})
 
     def _free(self, ids: Collection[int]) -> None:
         """Moving rows give up their numbers first (as negative ids, which nothing else uses): swaps work."""

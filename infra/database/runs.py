@@ -21,7 +21,7 @@ from infra.database.comparisons import UNFINISHED, queue_run
 from infra.database.engine import Database
 from infra.database.holders import free_the_dead, new_token
 from infra.database.unit_of_work import SqlUnitOfWork
-from infra.database.work import LEASE_S, Owed, draw_stamp
+from infra.database.work import FOLLOWS_COMPANIES, LEASE_S, Owed, draw_stamp
 
 T = tables.run.c
 
@@ -189,10 +189,10 @@ class RunWork:
     @contextmanager
     def transaction(self) -> Iterator[SqlUnitOfWork]:
         with self._database.write() as connection:
-            self._check(connection)
+            follows = self._check(connection)
             self._kept = []
             attempt = connection.begin_nested() if self._dry else None
-            uow = SqlUnitOfWork(connection, self._database.sql, self.agreement, None)
+            uow = SqlUnitOfWork(connection, self._database.sql, self.agreement, None, follows_companies=follows)
             yield uow
             if attempt is not None:
                 attempt.rollback()
@@ -212,17 +212,23 @@ class RunWork:
         """What the transaction that is open now does last, and commits, a dry run's too."""
         self._kept.append(write)
 
-    def _check(self, connection: sa.Connection) -> None:
-        """Lock the row and make the lease last. Raises LeaseLost."""
+    def _check(self, connection: sa.Connection) -> bool:
+        """
+        Lock the row and make the lease last; returns whether companies follow the agreement's debtors.
+
+        Raises LeaseLost.
+        """
         held = connection.execute(
             sa.text(
                 f"UPDATE run SET lease_until = {self._database.sql.after('lease_s')}"
                 " WHERE id = :id AND lease_token = :token AND state = 'running'"
+                f" RETURNING {FOLLOWS_COMPANIES.format('run')}"
             ),
             {"lease_s": LEASE_S, "id": self._run.id, "token": self._token},
-        )
-        if not held.rowcount:
+        ).first()
+        if held is None:
             raise LeaseLost(f"run {self._run.id} was cancelled or is held by somebody else now")
+        return bool(held[0])
 
     def _write(self, uow: UnitOfWork, state: RunState) -> None:
         assert isinstance(uow, SqlUnitOfWork)

@@ -14,9 +14,11 @@ from typing import NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from domain.hints import match_hint
 from domain.reference import Listing
 from infra.database import tables
 from infra.database.engine import Database
+from infra.database.inbox import SqlInbox
 from infra.database.views_names import chosen_from
 
 _agreement, _debtor, _scope = tables.agreement, tables.debtor, tables.scope_group
@@ -47,6 +49,8 @@ def choose_groups(database: Database, agreement: int, groups: Collection[int]) -
         if groups:
             rows = [{"agreement": agreement, "debtor_group": group} for group in sorted(set(groups))]
             connection.execute(sa.insert(_scope), rows)
+        if connection.execute(sa.select(_agreement.c.companies_since).where(_agreement.c.number == agreement)).scalar():
+            SqlInbox(connection, database.sql).add([match_hint(agreement, None, "")])
 
 
 class GroupState(NamedTuple):

@@ -27,13 +27,22 @@ from infra.database.mirror_invoices import InvoiceRows
 from infra.database.names import NameRows
 from infra.database.outbox import SqlOutbox
 from infra.database.polls import PollRows
+from infra.database.register import RegisterRows
 from infra.database.work import check_in, draw_stamp, release_in
 
 
 class SqlUnitOfWork:
     """`domain.ports.UnitOfWork` on either database."""
 
-    def __init__(self, connection: Connection, sql: Sql, agreement: int, lease: Lease | None) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        sql: Sql,
+        agreement: int,
+        lease: Lease | None,
+        *,
+        follows_companies: bool = False,
+    ) -> None:
         self.connection = connection
         self.agreement = agreement
         self.debtors = DebtorRows(connection, sql, agreement)
@@ -44,6 +53,7 @@ class SqlUnitOfWork:
         self.poll = PollRows(connection, sql, agreement)
         self.names = NameRows(connection, sql, agreement)
         self.comparisons = ComparisonRows(connection, sql, agreement)
+        self.follows_companies = follows_companies
         self._sql = sql
         self._lease = lease
 
@@ -65,6 +75,10 @@ class SqlUnitOfWork:
     def matching(self) -> MatchRows:
         """The companies of the agreement's firm."""
         return MatchRows(self.connection, self._sql, self._firm, agreement=self.agreement)
+
+    @cached_property
+    def register(self) -> RegisterRows:
+        return RegisterRows(self.connection, self._sql, self.agreement, self._firm)
 
     @cached_property
     def _firm(self) -> int:
@@ -112,5 +126,5 @@ class LeasedWork:
     @contextmanager
     def transaction(self) -> Iterator[SqlUnitOfWork]:
         with self._database.write() as connection:
-            check_in(connection, self._database.sql, self.lease)
-            yield SqlUnitOfWork(connection, self._database.sql, self.agreement, self.lease)
+            follows = check_in(connection, self._database.sql, self.lease)
+            yield SqlUnitOfWork(connection, self._database.sql, self.agreement, self.lease, follows_companies=follows)

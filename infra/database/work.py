@@ -38,6 +38,9 @@ _OUTSTANDING = (
     " AND inbox.handled_at IS NULL)"
 )
 
+FOLLOWS_COMPANIES = "(SELECT companies_since IS NOT NULL FROM agreement WHERE number = {}.agreement)"
+"""Whether the agreement's first import was started; part of a statement that is needed anyway."""
+
 
 class Due(NamedTuple):
     """Work that could start now."""
@@ -263,17 +266,24 @@ def asked_for(connection: Connection, agreement: int, kind: Kind) -> None:
     )
 
 
-def check_in(connection: Connection, sql: Sql, lease: Lease) -> None:
-    """Lock the work row and make the lease last. Raises LeaseLost when somebody else holds it now."""
+def check_in(connection: Connection, sql: Sql, lease: Lease) -> bool:
+    """
+    Lock the work row and make the lease last; returns whether companies follow the agreement's debtors.
+
+    Raises:
+        LeaseLost: somebody else holds it now.
+    """
     held = connection.execute(
         sa.text(
             f"UPDATE work SET lease_until = {sql.after('lease_s')}"
             " WHERE agreement = :agreement AND kind = :kind AND lease_token = :token"
+            f" RETURNING {FOLLOWS_COMPANIES.format('work')}"
         ),
         {"lease_s": LEASE_S, **_key(lease)},
-    )
-    if not held.rowcount:
+    ).first()
+    if held is None:
         raise LeaseLost(f"the {lease.kind} of agreement {lease.agreement} are held by somebody else now")
+    return bool(held[0])
 
 
 def release_in(connection: Connection, sql: Sql, lease: Lease, *, drained: bool) -> None:

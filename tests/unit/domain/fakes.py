@@ -129,6 +129,7 @@ class Mirror:
         self.dry = dry
         self.transactions = 0
         self.on_transaction: Callable[[], None] = lambda: None  # called when one begins
+        self.follows_companies = False
         self.last_stamp = 0
         self._unsaved: ResyncState | None = None
         self.ahead = ReadAhead()
