@@ -10,8 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
-from hashlib import blake2b
 from typing import NamedTuple
+
+from domain.fingerprints import fingerprint, spelling
 
 MAX_NUMBER = 999_999_999
 """Largest debtor and invoice number e-conomic knows (nine digits; e-conomic.md §2.3)."""
@@ -57,12 +58,10 @@ class Debtor(NamedTuple):
 
     def fingerprint(self) -> str:
         """The same text for the same content, whatever number the debtor has now."""
-        return fingerprint(self[1:])
+        return fingerprint(_CONTENT % self[1:])
 
 
-def fingerprint(values: tuple[object, ...]) -> str:
-    """16 hexadecimal digits that differ when any value differs."""
-    return blake2b(repr(tuple(values)).encode(), digest_size=8).hexdigest()
+_CONTENT = spelling(Debtor, 1)
 
 
 class StoredDebtor(NamedTuple):

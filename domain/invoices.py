@@ -10,7 +10,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import NamedTuple
 
-from domain.debtors import fingerprint
+from domain.fingerprints import fingerprint, spelling
 
 LINE_TOLERANCE = Decimal("0.01")
 """Rounding allowed per line when the sum of lines is held against the header (design.md §2)."""
@@ -64,7 +64,10 @@ class Invoice(NamedTuple):
 
     def fingerprint(self) -> str:
         """The same text for the same content."""
-        return fingerprint(self)
+        return fingerprint(_HEADER % self)
+
+
+_HEADER = spelling(Invoice, 0)
 
 
 class Line(NamedTuple):
@@ -88,6 +91,9 @@ class Line(NamedTuple):
     vat_rate: Decimal | None = None
     vat: Decimal | None = None
     net: Decimal | None = None
+
+
+_CONTENT = spelling(Line, 3)
 
 
 class LinesState(StrEnum):
@@ -114,7 +120,7 @@ class InvoiceWithLines(NamedTuple):
 
 def lines_fingerprint(lines: Sequence[Line]) -> str:
     """The same text for the same lines in the same order, whichever source numbered them."""
-    return fingerprint(tuple(line[3:] for line in in_order(lines)))
+    return fingerprint(";".join([_CONTENT % line[3:] for line in in_order(lines)]))
 
 
 def in_order(lines: Sequence[Line]) -> list[Line]:

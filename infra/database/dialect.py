@@ -7,7 +7,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import sqlite3
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -131,10 +131,15 @@ class Sql:
             )
         return f"json_each(:{name}) AS s CROSS JOIN {table} AS d ON agreement = :agreement AND {column} = s.value{also}"
 
-    def numbers(self, values: Collection[int]) -> Any:
+    def numbers(self, values: Collection[int]) -> str:
         """A set of numbers as a parameter, sorted: rows are locked in one order everywhere."""
-        ordered = sorted(values)
-        return ordered if self.postgresql else json.dumps(ordered)
+        return self.sequence(sorted(values))
+
+    def sequence(self, values: Sequence[int]) -> str:
+        """Numbers in this order as a parameter; on PostgreSQL for a CAST to bigint[]."""
+        # Text is made, and read, several times faster than the driver dumps a list.
+        text = ",".join(map(str, values))
+        return f"{{{text}}}" if self.postgresql else f"[{text}]"
 
     def among_texts(self, column: str, name: str) -> str:
         """Whether a column holds one of the texts bound as `texts(…)` to `:name`."""

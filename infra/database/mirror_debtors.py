@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -40,10 +39,6 @@ _INSERT = (
 _UPDATE = ("number", *CONTENT, "fingerprint", "correlation_id", "changed_at", "gone_at")
 
 
-def _stored(row: Any, *, gone: bool) -> StoredDebtor:
-    return StoredDebtor(row.id, row.number, row.name, row.cvr, row.fingerprint, gone)
-
-
 class DebtorRows:
     """Reads what a decision needs and writes what it said."""
 
@@ -63,7 +58,7 @@ class DebtorRows:
             ),
             {"agreement": self._agreement, "numbers": self._sql.numbers(numbers)},
         )
-        return {row[1]: _stored(row, gone=False) for row in rows}
+        return {row[1]: StoredDebtor._make((*row, False)) for row in rows}
 
     def graves(self, numbers: Collection[int]) -> list[StoredDebtor]:
         """Locked: a tombstone comes back under one number only."""
@@ -75,7 +70,7 @@ class DebtorRows:
             ),
             {"agreement": self._agreement, "numbers": self._sql.numbers(numbers)},
         )
-        return [_stored(row, gone=True) for row in rows]
+        return [StoredDebtor._make((*row, True)) for row in rows]
 
     def parties(self, ids: Collection[int]) -> dict[int, Party]:
         if not ids:

@@ -32,6 +32,7 @@ _INSERT = (
 )
 _UPDATE = (*_BASE[1:], "fingerprint", "debtor_id", "correlation_id", "changed_at")
 _LINE = ("agreement", *Line._fields)
+_STATES = {state.value: state for state in LinesState}
 
 
 class _Row(NamedTuple):
@@ -49,23 +50,22 @@ class InvoiceRows:
         self._sql = sql
         self._agreement = agreement
 
-    def _rows(self, columns: str, numbers: Collection[int]) -> sa.CursorResult[Any]:
-        return self._connection.execute(
+    def _rows(self, columns: str, numbers: Collection[int]) -> Sequence[Any]:
+        rows = self._connection.execute(
             sa.text(f"SELECT {columns} FROM {self._sql.rows_of('invoice', 'number', 'numbers', '')}").columns(
                 net=Amount(), remainder=Amount()
             ),
             {"agreement": self._agreement, "numbers": self._sql.numbers(numbers)},
         )
+        return rows.all()
 
     def stored(self, numbers: Collection[int]) -> dict[int, StoredInvoice]:
         if not numbers:
             return {}
         rows = self._rows("d.net, d.remainder, d.number, d.lines_fingerprint, d.lines_state", numbers)
         return {
-            row.number: StoredInvoice(
-                row.number, row.net, row.remainder, row.lines_fingerprint, LinesState(row.lines_state)
-            )
-            for row in rows
+            number: StoredInvoice(number, net, remainder, fingerprint, _STATES[state])
+            for net, remainder, number, fingerprint, state in rows
         }
 
     def parties(self, numbers: Collection[int]) -> dict[int, Party]:
@@ -94,8 +94,8 @@ class InvoiceRows:
         tally = Tally(stale=len(by_number) - len(rising))
         if not rising:
             return Written(tally, set())
-        rows: list[Any] = list(self._rows("d.number, d.debtor_number, d.debtor_id, d.fingerprint", rising))
-        stored = {row.number: _Row(row.number, row.debtor_number, row.debtor_id, row.fingerprint) for row in rows}
+        rows = self._rows("d.number, d.debtor_number, d.debtor_id, d.fingerprint", rising)
+        stored = {row[0]: _Row._make(row) for row in rows}
         new: list[Invoice] = []
         changed: list[Invoice] = []
         for number in sorted(rising):
@@ -188,7 +188,7 @@ class InvoiceRows:
             ),
             {"agreement": self._agreement, "numbers": self._sql.numbers(debtor_numbers)},
         )
-        return {row.number: row.id for row in rows}
+        return dict(rows.all())
 
     def write_lines(
         self, lines: Mapping[int, Sequence[Line]], states: Mapping[int, LinesState], stamps: Mapping[int, int]
@@ -197,26 +197,29 @@ class InvoiceRows:
         rising = raise_stamps(
             self._connection, self._sql, self._agreement, What.LINES, {number: stamps[number] for number in lines}
         )
-        stored = self.stored(rising)
+        stored = self._lines_stored(rising)
         tally = Tally()
         replace: list[int] = []
-        states_changed: list[tuple[str | None, str, int, int]] = []
+        old: list[int] = []
+        states_changed: list[tuple[str, str, int, int]] = []
         for number in sorted(lines):
             if number not in stored:  # stale, or the header is not here
                 tally.stale += len(lines[number])
                 continue
-            row, fresh = stored[number], lines_fingerprint(lines[number])
-            if row.lines_state.read_singly and not states[number].read_singly:  # a list never replaces these
+            (before, state_before), state = stored[number], states[number]
+            if state_before.read_singly and not state.read_singly:  # a list never replaces these
                 tally.unchanged += len(lines[number])
                 continue
-            if row.lines_fingerprint == fresh:
+            fresh = lines_fingerprint(lines[number])
+            if before == fresh:
                 tally.unchanged += len(lines[number])
             else:
                 replace.append(number)
                 tally.created += len(lines[number])
-            if row.lines_fingerprint != fresh or row.lines_state != states[number]:
-                states_changed.append((fresh, states[number].value, self._agreement, number))
-        old = [number for number in replace if stored[number].lines_fingerprint is not None]
+                if before is not None:
+                    old.append(number)
+            if before != fresh or state_before is not state:
+                states_changed.append((fresh, state.value, self._agreement, number))
         if old:
             self._connection.execute(
                 sa.text(
@@ -237,7 +240,14 @@ class InvoiceRows:
             self._set_states(states_changed)
         return tally
 
-    def _set_states(self, rows: Sequence[tuple[str | None, str, int, int]]) -> None:
+    def _lines_stored(self, numbers: Collection[int]) -> dict[int, tuple[str | None, LinesState]]:
+        """Fingerprint and state of the lines, by invoice."""
+        if not numbers:
+            return {}
+        rows = self._rows("d.number, d.lines_fingerprint, d.lines_state", numbers)
+        return {number: (fingerprint, _STATES[state]) for number, fingerprint, state in rows}
+
+    def _set_states(self, rows: Sequence[tuple[str, str, int, int]]) -> None:
         if not self._sql.postgresql:
             bulk.update_rows(
                 self._connection,
@@ -257,9 +267,9 @@ class InvoiceRows:
                 " WHERE invoice.agreement = :agreement AND invoice.number = s.number"
             ),
             {
-                "numbers": list(numbers),
-                "fingerprints": list(fingerprints),
-                "states": list(states),
+                "numbers": self._sql.sequence(numbers),
+                "fingerprints": f"{{{','.join(fingerprints)}}}",
+                "states": f"{{{','.join(states)}}}",
                 "agreement": self._agreement,
             },
         )

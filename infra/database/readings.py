@@ -35,8 +35,8 @@ def raise_stamps(connection: Connection, sql: Sql, agreement: int, what: What, s
     if sql.postgresql:
         source = "unnest(CAST(:numbers AS bigint[]), CAST(:stamps AS bigint[])) AS s(n, stamp)"
         values: dict[str, object] = {
-            "numbers": [number for number, _ in ordered],
-            "stamps": [stamp for _, stamp in ordered],
+            "numbers": sql.sequence([number for number, _ in ordered]),
+            "stamps": sql.sequence([stamp for _, stamp in ordered]),
         }
     else:
         source = "(SELECT value ->> 0 AS n, value ->> 1 AS stamp FROM json_each(:pairs)) AS s"
@@ -51,4 +51,4 @@ def raise_stamps(connection: Connection, sql: Sql, agreement: int, what: What, s
         ),
         {"agreement": agreement, "what": what.value, **values},
     )
-    return {number for (number,) in rows}
+    return set(rows.scalars())

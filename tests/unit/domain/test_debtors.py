@@ -12,7 +12,6 @@ from domain.debtors import (
     StoredDebtor,
     cvr_key,
     decide,
-    fingerprint,
     same_cvr,
     same_name,
 )
@@ -410,4 +409,8 @@ def test_the_fingerprint_is_of_the_content() -> None:
     assert at(NORDVIND, 7).fingerprint() == NORDVIND.fingerprint()
     for name in Debtor._fields[1:]:
         assert NORDVIND._replace(**{name: "other"}).fingerprint() != NORDVIND.fingerprint(), name
-    assert len(fingerprint((1, None))) == 16
+    assert NORDVIND._replace(city=None).fingerprint() != NORDVIND._replace(city="None").fingerprint()
+    assert (
+        NORDVIND._replace(zip="1", city="2','3").fingerprint() != NORDVIND._replace(zip="1','2", city="3").fingerprint()
+    )
+    assert len(NORDVIND.fingerprint()) == 16
