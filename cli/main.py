@@ -15,6 +15,7 @@ COMMANDS = {
     "agreement": "cli.agreement:agreement",
     "api-token": "cli.people:api_token",
     "companies": "cli.companies:companies",
+    "convert": "cli.convert:convert",
     "crm": "cli.crm:crm",
     "dead-letters": "cli.failures:dead_letters",
     "demo": "cli.demo:demo",

@@ -11,6 +11,7 @@ from typing import Protocol
 
 import structlog
 
+from consumers.convert import convert_agreement
 from domain.accounting_api import AccountingApi
 from domain.company_events import take_company_events
 from domain.comparison import fold, waited_too_long
@@ -103,7 +104,7 @@ def drain(services: Services, agreement: int, kind: Kind) -> None:
 
 def _work(services: Services, lease: Lease) -> str:
     people_first = False
-    if lease.kind not in TAKE:
+    if lease.kind not in TAKE and lease.kind is not Kind.CONVERSIONS:
         arrivals = services.work.arrivals(lease)
         seconds = postpone_s(arrivals)
         people_first = (seconds > 0 or arrivals.dear) and services.work.people_wait(lease)
@@ -120,7 +121,7 @@ def _work(services: Services, lease: Lease) -> str:
 def _slice(services: Services, work: LeasedWork, people_first: bool) -> str:
     lease = work.lease
     with work.transaction() as uow:
-        most = MOST_EVENTS if lease.kind in TAKE else MOST_HINTS
+        most = MOST_HINTS if lease.kind in REFRESH else MOST_EVENTS
         hints = uow.inbox.outstanding(lease.agreement, lease.kind, most, people_only=people_first)
         old = lease.kind is Kind.DEBTORS and waited_too_long(uow, hints)
         if lease.kind is Kind.UNUSABLE:
@@ -134,14 +135,14 @@ def _slice(services: Services, work: LeasedWork, people_first: bool) -> str:
 
     if lease.kind in TAKE:
         done = TAKE[lease.kind](work, hints, more_time=more_time)
-    elif lease.kind in REFRESH:
+    elif lease.kind is Kind.CONVERSIONS:
+        done = convert_agreement(services, work, hints, more_time=more_time)
+    else:
         api = services.economic(lease.agreement)
         if old:
             with work.transaction() as uow:
                 hints = fold(uow, hints)
         done = REFRESH[lease.kind](work, api, hints, more_time=more_time)
-    else:
-        raise Unavailable(f"this version of Debitor does not act on {lease.kind.value} yet: they are kept, and wait")
     if done.again_in_s:
         services.work.postpone(lease, done.again_in_s)
     elif not done.finished:

@@ -30,6 +30,7 @@ log = structlog.get_logger()
 
 TICK_S = 1.0
 POLL_TICK_S = 5.0
+TELL_EVERY_S = 5.0
 PAYMENTS_EVERY_S = 3600.0
 NAMES_TICK_S = 60.0
 COMPARE_EVERY_S = 600.0
@@ -55,6 +56,7 @@ class Scheduler:
             self._tries.call("poll", self.poll)
             self._tries.call("compare", self.compare)
             self._tries.call("sweep", self.sweep)
+            self._tries.call("tell", self.tell)
             if not self._services.settings.embedded:
                 self._tries.call("intake", self.drain_intake)
             self._tries.call("clean", self.clean)
@@ -94,6 +96,11 @@ class Scheduler:
         if self._jobs.claim("compare", COMPARE_EVERY_S):
             for agreement in queue_due(self._services.database, now=dt.datetime.now(dt.UTC)):
                 log.info("comparison.queued", agreement=agreement)
+
+    def tell(self) -> None:
+        """Conversions that take longer than a minute: whoever asked for them hears of it."""
+        if self._jobs.claim("tell", TELL_EVERY_S):
+            self._services.desk.tell_waiting()
 
     def _ask(self, kind: Kind, *, due_only: bool = False) -> None:
         for agreement in ask(self._services.database, kind, due_only=due_only):

@@ -12,10 +12,12 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from domain.alerts import AlertStore
+from domain.conversions import ConversionStore
 from domain.debtors import MAX_NUMBER, Debtor, DebtorChanges, Edge, StoredDebtor
 from domain.events import Outbox
 from domain.hints import Hint, Kind, NewHint
 from domain.invoices import Invoice, Line, LinesState
+from domain.new_debtor_settings import Lists, NewDebtorSettings
 from domain.read_ahead import ReadAhead
 from domain.reference import Keys, Listing
 from domain.resync_state import ResyncOptions
@@ -303,6 +305,13 @@ class UnitOfWork(Protocol):
     @property
     def follows_companies(self) -> bool:
         """Whether debtors are linked to companies: the agreement's first import was started."""
+        ...
+
+    @property
+    def conversions(self) -> ConversionStore: ...
+    @property
+    def new_debtors(self) -> tuple[NewDebtorSettings, Lists]:
+        """How the agreement makes new debtors, and e-conomic's lists for them; read once."""
         ...
 
     @property

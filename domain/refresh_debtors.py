@@ -126,7 +126,7 @@ def _store(
     with work.transaction() as uow:
         rising = uow.debtors.raise_stamps(readings.stamps)
         fresh = {number: readings.read[number] for number in rising}
-        changes = _decided(uow, readings, fresh, claimed, guard)
+        changes = decided(uow, readings, fresh, claimed, guard)
         wanted = uow.outbox.wanted() if tracker and (changes.update or changes.bury) else frozenset()
         before = {}
         if not wanted.isdisjoint(DEBTOR_TYPES):
@@ -170,7 +170,7 @@ def _to_match(uow: UnitOfWork, changes: DebtorChanges) -> set[int]:
     return {debtor.number for debtor in changes.insert} | uow.debtors.matters(changes.update)
 
 
-def _decided(
+def decided(
     uow: UnitOfWork,
     readings: Readings,
     fresh: dict[int, Debtor | None],

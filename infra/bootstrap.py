@@ -16,6 +16,8 @@ from domain.trust import confirmed
 from infra.broker.brokers import WakeUpPublisher, make_broker
 from infra.broker.intake_queue import IntakeQueue
 from infra.budget import SharedBudget
+from infra.conversion_desk import ConversionDesk
+from infra.conversion_office import ConversionOffice
 from infra.database.agreements import Agreements
 from infra.database.crm_secrets import CrmSecrets
 from infra.database.deliveries import Deliveries
@@ -27,6 +29,7 @@ from infra.database.work import WorkRows, asked_for
 from infra.economic.client import EconomicClient
 from infra.economic.config import EconomicConfig
 from infra.encryption import SecretBox
+from infra.form_links import FormLinks
 from infra.intake.hook_keys import HookKeys
 from infra.intake.intake import Intake
 from infra.intake.remembered import Remembered
@@ -53,6 +56,9 @@ class Services:
     client: EconomicClient
     broker: Broker
     wake_ups: WakeUps
+    office: ConversionOffice
+    forms: FormLinks
+    desk: ConversionDesk
     granted: dict[int, str] = field(default_factory=dict, repr=False)  # tokens given for this run only
     held: object = None  # whatever must stay open as long as the process lives
 
@@ -119,6 +125,8 @@ def connect(settings: Settings) -> Services:
         ),
         meter=budget,
     )
+    forms = FormLinks(keys, settings.public_url)
+    wake_ups = WakeUps(WakeUpPublisher(broker))
     return Services(
         settings=settings,
         keys=keys,
@@ -133,7 +141,10 @@ def connect(settings: Settings) -> Services:
         budget=budget,
         client=client,
         broker=broker,
-        wake_ups=WakeUps(WakeUpPublisher(broker)),
+        wake_ups=wake_ups,
+        office=ConversionOffice(forms),
+        forms=forms,
+        desk=ConversionDesk(database, wake_ups, forms),
     )
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from domain.companies import CompanyFields
 from infra.database.failure_list import STATES
+from webhooks.api_description_conversions import CONVERSION, CONVERSIONS
 from webhooks.api_description_duplicates import ALERT, DUPLICATES
 from webhooks.api_description_runs import RUN_PATHS, RUN_SCHEMAS
 from webhooks.openapi import (
@@ -180,6 +181,7 @@ DESCRIPTION: Json = {
             ),
         },
         **DUPLICATES,
+        **CONVERSIONS,
         "/failures": {
             "get": paged(
                 "Failures, newest first",
@@ -220,6 +222,7 @@ DESCRIPTION: Json = {
             "Line": _LINE,
             "Company": _COMPANY,
             "Alert": ALERT,
+            "Conversion": CONVERSION,
             "Failure": _FAILURE,
             **RUN_SCHEMAS,
             "Problem": _PROBLEM,

@@ -19,6 +19,7 @@ from domain.merging import ADDRESS, Member
 from domain.unmerge_companies import Kept, ReturnedLink, StoredMerge
 from infra.database.alerts import AlertRows
 from infra.database.companies import CompanyRows
+from infra.database.conversions import ConversionRows
 from infra.database.dialect import Sql
 from infra.database.links import LinkRows, linked_debtor
 from infra.database.outbox import SqlOutbox
@@ -40,6 +41,7 @@ def merging(connection: Connection, sql: Sql, firm: int) -> Stores:
         MergeRows(connection, sql, firm),
         SqlOutbox(connection, sql, firm=firm),
         AlertRows(connection, sql, firm),
+        ConversionRows(connection, sql),
     )
 
 

@@ -17,6 +17,7 @@ from domain.matching import weights as w
 from domain.matching.index import CROWDING
 from domain.matching.keys import KeyKind, keys_of
 from domain.normal_forms import debtor_form
+from infra.database.conversions import ConversionRows
 from infra.database.dialect import Sql
 from infra.database.links import linked_debtor, living_debtors
 from infra.database.scope import in_scope
@@ -159,7 +160,7 @@ class RegisterRows:
         )
 
     def creating_names(self) -> Collection[str]:
-        return ()
+        return ConversionRows(self._connection, self._sql, self._agreement).creating_names()
 
 
 _FIELD = {KeyKind.CVR: "cvr", KeyKind.PHONE: "phone", KeyKind.MAIL: "email", KeyKind.DOMAIN: "website"}

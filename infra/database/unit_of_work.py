@@ -11,11 +11,13 @@ from functools import cached_property
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from domain.new_debtor_settings import Lists, NewDebtorSettings
 from domain.read_ahead import ReadAhead
 from domain.work import Lease
 from infra.database.alerts import AlertRows
 from infra.database.companies import CompanyRows
 from infra.database.comparisons import ComparisonRows
+from infra.database.conversions import ConversionRows
 from infra.database.dialect import Sql
 from infra.database.engine import Database
 from infra.database.failures import FailureRows
@@ -25,6 +27,7 @@ from infra.database.match_stores import MatchRows
 from infra.database.mirror_debtors import DebtorRows
 from infra.database.mirror_invoices import InvoiceRows
 from infra.database.names import NameRows
+from infra.database.new_debtors import lists_of, settings_of
 from infra.database.outbox import SqlOutbox
 from infra.database.polls import PollRows
 from infra.database.register import RegisterRows
@@ -81,11 +84,19 @@ class SqlUnitOfWork:
         return RegisterRows(self.connection, self._sql, self.agreement, self._firm)
 
     @cached_property
+    def new_debtors(self) -> tuple[NewDebtorSettings, Lists]:
+        return settings_of(self.connection, self.agreement), lists_of(self.connection, self.agreement)
+
+    @cached_property
+    def conversions(self) -> ConversionRows:
+        return ConversionRows(self.connection, self._sql, self.agreement)
+
+    @cached_property
     def _firm(self) -> int:
         firm = self.connection.execute(
             sa.text("SELECT firm_id FROM agreement WHERE number = :agreement"), {"agreement": self.agreement}
-        ).scalar_one()
-        return int(firm)
+        )
+        return int(firm.scalar_one())
 
     def release(self) -> None:
         if self._lease is not None:

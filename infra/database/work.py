@@ -20,6 +20,7 @@ from sqlalchemy.engine import Connection
 from domain.errors import LeaseLost, TransientError
 from domain.hints import Kind
 from domain.work import DAY_CALLS, Arrivals, Lease, wait_s
+from infra.database.conversions import due_now
 from infra.database.dialect import Sql
 from infra.database.engine import Database, DatabaseAway
 from infra.database.holders import new_token
@@ -33,10 +34,16 @@ LEASE_S = 180
 MOST_ASKED = 20
 """More at once is somebody replaying everything, not a person who waits."""
 
-_OUTSTANDING = (
-    "EXISTS (SELECT 1 FROM inbox WHERE inbox.agreement = work.agreement AND inbox.kind = work.kind"
-    " AND inbox.handled_at IS NULL)"
-)
+
+def _outstanding(sql: Sql) -> str:
+    """Whether a work row has something to work on: events, or conversions that are due."""
+    return (
+        "(EXISTS (SELECT 1 FROM inbox WHERE inbox.agreement = work.agreement AND inbox.kind = work.kind"
+        " AND inbox.handled_at IS NULL)"
+        f" OR (work.kind = '{Kind.CONVERSIONS.value}' AND EXISTS (SELECT 1 FROM conversion"
+        f" WHERE conversion.agreement = work.agreement AND {due_now(sql, 'conversion')})))"
+    )
+
 
 FOLLOWS_COMPANIES = "(SELECT companies_since IS NOT NULL FROM agreement WHERE number = {}.agreement)"
 """Whether the agreement's first import was started; part of a statement that is needed anyway."""
@@ -90,6 +97,7 @@ class WorkRows:
         self._database = database
         self._owed = Owed()
         sql = self._sql = database.sql
+        self._outstanding = _outstanding(sql)
         self._free = (
             f"(work.lease_until IS NULL OR work.lease_until < {sql.now})"
             f" AND (work.not_before IS NULL OR work.not_before <= {sql.now})"
@@ -104,7 +112,7 @@ class WorkRows:
             taken = connection.execute(
                 sa.text(
                     f"UPDATE work SET lease_token = :token, lease_until = {self._sql.after('lease_s')}"
-                    f" WHERE agreement = :agreement AND kind = :kind AND {self._free} AND {_OUTSTANDING}"
+                    f" WHERE agreement = :agreement AND kind = :kind AND {self._free} AND {self._outstanding}"
                 ),
                 {"token": token, "lease_s": LEASE_S, "agreement": agreement, "kind": kind.value},
             )
@@ -114,7 +122,7 @@ class WorkRows:
         """Everything that could start now: outstanding events, no lease, `not_before` passed, not paused."""
         with self._database.quick() as connection:
             rows = connection.execute(
-                sa.text(f"SELECT agreement, kind FROM work WHERE {self._free} AND {_OUTSTANDING}")
+                sa.text(f"SELECT agreement, kind FROM work WHERE {self._free} AND {self._outstanding}")
             )
             return [Due(agreement, Kind(kind)) for agreement, kind in rows]
 
@@ -126,7 +134,7 @@ class WorkRows:
         """
         idle = (
             f"reason IS NOT NULL AND (lease_until IS NULL OR lease_until < {self._sql.now})"
-            f" AND (not_before IS NULL OR not_before <= {self._sql.now}) AND NOT {_OUTSTANDING}"
+            f" AND (not_before IS NULL OR not_before <= {self._sql.now}) AND NOT {self._outstanding}"
         )
         with self._database.read() as connection:
             if connection.execute(sa.text(f"SELECT 1 FROM work WHERE {idle} LIMIT 1")).first() is None:
@@ -146,7 +154,7 @@ class WorkRows:
                 connection.execute(
                     sa.text(
                         "SELECT 1 FROM work WHERE agreement = :agreement AND kind = :kind"
-                        f" AND {self._free} AND {_OUTSTANDING}"
+                        f" AND {self._free} AND {self._outstanding}"
                     ),
                     {"agreement": agreement, "kind": kind.value},
                 ).first()

@@ -5,6 +5,7 @@ from alembic import context
 from infra.database import (  # noqa: F401 - their tables belong to the metadata
     tables_alerts,
     tables_companies,
+    tables_conversions,
     tables_imports,
     tables_merges,
     tables_outbox,
