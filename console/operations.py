@@ -97,6 +97,7 @@ STATES = {
     "queued": marked("queued"),
     "running": marked("running"),
     "waiting": marked("waiting"),
+    "proposed": marked("waits for a word"),
     "done": marked("done"),
     "failed": marked("failed"),
     "cancelled": marked("cancelled"),
@@ -123,8 +124,21 @@ COUNTS = {
     "unreadable": marked("unreadable"),
     "lines_unverified": marked("with lines unverified"),
     "refused": marked("refused"),
+    "verdicts": marked("Verdicts"),
+    "done": marked("Carried out"),
+    "reverted": marked("reverted"),
+    "linked": marked("linked"),
+    "created": marked("created"),
+    "update": marked("with changes"),
+    "updated": marked("changed"),
+    "doubtful": marked("doubtful"),
+    "asked": marked("asked about"),
+    "left": marked("left alone"),
+    "error": marked("with an error"),
+    "nothing": marked("nothing to do"),
+    "waiting": marked("waiting"),
 }
-RUNS = {"resync": marked("Resync"), "import": marked("Import"), "match": marked("Match")}
+RUNS = {"resync": marked("Resync"), "import": marked("Import"), "match": marked("Match"), "revert": marked("Revert")}
 
 
 class Health(NamedTuple):

@@ -26,7 +26,7 @@ def job_of(services: Services, run: Run, token: str, ahead: ReadAhead | None = N
     match RunKind(run.type):
         case RunKind.IMPORT | RunKind.MATCH:
             asked_for = ImportOptions.from_json(run.options)
-            work = RunWork(services.database, run, token, ahead, dry=asked_for.test)
+            work = RunWork(services.database, run, token, ahead, dry=asked_for.test, matches=True)
             return Import(work, api, asked_for, ImportState.from_json(run.progress))
         case RunKind.REVERT:
             work = RunWork(services.database, run, token, ahead)

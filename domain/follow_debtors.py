@@ -25,6 +25,9 @@ AT_ONCE_S = 60
 ROUNDS = 3
 """A proposal that was overtaken is made anew so often; then it is left to the next drain."""
 
+IMPORT_TAKES_S = 5.0
+"""While an import links and creates, nobody else does: so often it is looked whether it is done."""
+
 WHO = "e-conomic"
 _MAKES = (Proposed.LINK, Proposed.CREATE)
 _FOLLOWS = (Proposed.UPDATE, Proposed.NONE)
@@ -87,6 +90,8 @@ def follow_debtors(work: WorkPort, hints: Sequence[Hint], *, more_time: Callable
             uow.inbox.handled([hint.id for hint in hints])
             uow.release()
             return done
+        if uow.imports.under_way():
+            return Refreshed(hints=len(hints), finished=False, again_in_s=IMPORT_TAKES_S)
         room = following.most_at_once - uow.register.made_lately(AT_ONCE_S)
     _Following(work, hints, following, done).go(room)
     return done
@@ -108,11 +113,13 @@ class _Following:
     def go(self, room: int) -> None:
         too_many = self._count(most=room) > room
         stale: set[int] = set()
+        waiting: set[int] = set()
         for debtors in self._portions():
-            stale |= self._carry(debtors, only_follow=too_many)
+            stale |= self._carry(debtors, waiting if too_many else None)
         with self._work.transaction() as uow:
-            if too_many:
-                uow.failures.report([_too_many(self._work.agreement, self._following.most_at_once)])
+            if waiting:
+                run = uow.imports.wait_for(waiting)
+                uow.failures.report([_too_many(self._work.agreement, self._following.most_at_once, run)])
             uow.inbox.add(
                 [match_hint(self._work.agreement, number, self._causes.get(number, "")) for number in sorted(stale)]
             )
@@ -149,7 +156,8 @@ class _Following:
     def _proposed(
         self, uow: UnitOfWork, debtors: Sequence[MatchedDebtor], index: CompanyIndex, crowded: Collection[int]
     ) -> list[Proposal]:
-        return propose(
+        """Of those that wait for a person's word, only what their companies take over."""
+        proposals = propose(
             debtors,
             index,
             uow.matching.links,
@@ -157,9 +165,16 @@ class _Following:
             crowded=crowded,
             creating=uow.register.creating_names(),
         )
+        waiting = uow.imports.waiting([each.debtor.id for each in proposals if each.action not in _FOLLOWS])
+        return [each for each in proposals if each.debtor.id not in waiting]
 
-    def _carry(self, debtors: Sequence[MatchedDebtor], *, only_follow: bool) -> set[int]:
-        """Carry out what is proposed for a portion; returns the numbers of those that were overtaken to the last."""
+    def _carry(self, debtors: Sequence[MatchedDebtor], waiting: set[int] | None) -> set[int]:
+        """
+        Carry out what is proposed for a portion; returns the numbers of those that were overtaken to the last.
+
+        Args:
+            waiting: where it is too much at once, takes those that would be linked, created or asked about.
+        """
         numbers = [debtor.number for debtor in debtors]
         for _ in range(ROUNDS):
             if not numbers:
@@ -168,7 +183,8 @@ class _Following:
                 some = uow.register.debtors(numbers)
                 crowded = self._crowded(uow, some)
                 proposals = self._proposed(uow, some, uow.matching.index, crowded)
-                if only_follow:
+                if waiting is not None:
+                    waiting |= {each.debtor.id for each in proposals if each.action in (*_MAKES, Proposed.ALERT)}
                     proposals = [each for each in proposals if each.action in _FOLLOWS]
                 carried = carry_out(uow.matching, proposals, who=WHO, crowded=crowded, causes=self._by_debtor(some))
             self._done.outcomes.update(each.did.value for each in carried if each.did is not Did.STALE)
@@ -186,13 +202,14 @@ class _Following:
         return {each.id: self._causes[each.number] for each in debtors if each.number in self._causes}
 
 
-def _too_many(agreement: int, most: int) -> FailureReport:
+def _too_many(agreement: int, most: int, run: int) -> FailureReport:
     return FailureReport(
         "import",
         str(agreement),
         "too_many_at_once",
         f"More than {most} debtors of agreement {agreement} would have been linked to companies, or made into new ones,"
         " at once. None was: they wait for you.",
-        f"See what would happen with `debitor import {agreement} --test`, then start it with"
-        f" `debitor import {agreement}`; it can be reverted.",
+        f"See what would happen with `debitor import {agreement} --waiting --test`, then start it with"
+        f" `debitor import {agreement} --waiting` (it can be reverted), or drop it with"
+        f" `debitor import {agreement} --cancel {run}`.",
     )

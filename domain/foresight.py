@@ -85,8 +85,8 @@ class Foresight:
         links: LinkView,
         *,
         may_create: bool,
-        crowded: Collection[int] = (),
-        creating: Collection[str] = (),
+        crowded: Collection[int],
+        creating: Collection[str],
     ) -> list[Judgement]:
         """What becomes of each debtor, in order; at most a portion, sorted by number."""
         self._index.over(index)

@@ -14,6 +14,7 @@ from contextlib import AbstractContextManager
 from domain.accounting_api import AccountingApi, Page
 from domain.debtors import MAX_NUMBER, Debtor
 from domain.foresight import Foresight
+from domain.hints import match_hint
 from domain.imports import (
     MOST_TURNS,
     PORTION,
@@ -30,12 +31,13 @@ from domain.imports import (
 )
 from domain.match_debtors import Carried, Did, MatchedDebtor, carry_out
 from domain.matching import weights
-from domain.matching.keys import KeyKind, keys_of
+from domain.matching.index import CROWDING
+from domain.matching.keys import keys_of
 from domain.normal_forms import debtor_form
 from domain.ports import UnitOfWork
 from domain.precision import choose
 from domain.read_ahead import ReadAhead
-from domain.resync import Resync
+from domain.resync import Resync, said_at_the_end
 from domain.resync_state import Phase as Reading
 from domain.resync_state import ResyncOptions, ResyncState
 from domain.run_kinds import RunPort, RunState
@@ -51,8 +53,6 @@ _OUTCOMES = {
     Did.LEFT: Outcome.NOTHING,
     Did.NOTHING: Outcome.NOTHING,
 }
-_CROWDING = (KeyKind.CVR, KeyKind.PHONE, KeyKind.MAIL, KeyKind.DOMAIN)
-
 _MATCHED = ResyncOptions(invoices=False)
 
 
@@ -89,7 +89,7 @@ class Import:
         return True
 
     def closing(self) -> str | None:
-        return self._reader().closing() if self.state.reading is not None else None
+        return said_at_the_end(self.state.reading) if self.state.reading is not None else None
 
     # -- taking debtors in ----------------------------------------------------------------
 
@@ -174,11 +174,19 @@ class Import:
             if ended:
                 uow.imports.sample(run, choose(uow.imports.links(run), seed=run))
                 if not self._options.test:
-                    uow.imports.approve()
+                    self._approve(uow)
 
         with self._work.transaction() as uow:
             self._work.keep(write)
             self._work.save(uow, state)
+
+    def _approve(self, uow: UnitOfWork) -> None:
+        agreement = self._work.agreement
+        if uow.imports.approve():  # what came into the mirror since the list was read told nobody
+            uow.inbox.add([match_hint(agreement, None, "")])
+        if self.state.reading is not None:
+            uow.imports.settle()
+            uow.failures.resolve("import", [agreement])
 
     def _is_open(self, row: ImportRow) -> bool:
         if self.state.turn == 1:
@@ -203,6 +211,7 @@ class Import:
             uow.matching.links,
             may_create=settings.may_create,
             crowded=self._crowded(uow),
+            creating=uow.register.creating_names(),
         )
 
     def _remembered(self, uow: UnitOfWork) -> Foresight:
@@ -232,7 +241,7 @@ class Import:
             else:
                 pages = _pages(lambda after: uow.imports.mirrored(after, PORTION))
             for content in pages:
-                counts.update(key.hash for key in keys_of(debtor_form(content.values)) if key.kind in _CROWDING)
+                counts.update(key.hash for key in keys_of(debtor_form(content.values)) if key.kind in CROWDING)
             self._crowds = frozenset(key for key, count in counts.items() if count > weights.CROWD)
         return self._crowds
 

@@ -238,7 +238,7 @@ class ImportStore(Protocol):
         ...
 
     def add(self, run: int, rows: Sequence[Content]) -> None:
-        """Take debtors into a run; those it has stay as they are."""
+        """Take debtors into a run."""
         ...
 
     def refuse(self, run: int, problems: Mapping[int, str]) -> None:
@@ -283,8 +283,28 @@ class ImportStore(Protocol):
         """Note what became of each link, by number, and why it was kept."""
         ...
 
-    def approve(self) -> None:
-        """From now on companies are created, changed and linked, if that has not been so before."""
+    def wait_for(self, debtors: Collection[int]) -> int:
+        """
+        Have these debtors, by id, wait for a person's word: as a run that the agreement has, or a new one.
+
+        Returns the run's id.
+        """
+        ...
+
+    def under_way(self) -> bool:
+        """Whether an import or match of the agreement judges or carries out just now, or is about to go on with it."""
+        ...
+
+    def waiting(self, debtors: Collection[int]) -> set[int]:
+        """Of these debtors, those that wait for a person's word, or for which it was no."""
+        ...
+
+    def settle(self) -> None:
+        """An import of everything was started: nothing waits for a word any more."""
+        ...
+
+    def approve(self) -> bool:
+        """From now on companies are created, changed and linked; returns whether that has not been so before."""
         ...
 
 

@@ -289,15 +289,17 @@ class Resync:
             ask_for_names(uow, self._work.agreement, of_invoices(readings.headers.values(), readings.all_lines()))
 
     def closing(self) -> str | None:
-        """What a person must know in the end."""
-        kept = self.state.counts.get("debtors", {}).get("kept", 0)
-        if kept:
-            return (
-                f"{kept} debtors look deleted in e-conomic and were kept: see the failures, then use --allow-deletions"
-            )
-        if self.state.counts.get("lines", {}).get("refused"):
-            return "e-conomic refused the list of invoice lines: headers are stored, lines wait; see the failures"
-        return None
+        return said_at_the_end(self.state)
+
+
+def said_at_the_end(state: ResyncState) -> str | None:
+    """What a person must know of a resync."""
+    kept = state.counts.get("debtors", {}).get("kept", 0)
+    if kept:
+        return f"{kept} debtors look deleted in e-conomic and were kept: see the failures, then use --allow-deletions"
+    if state.counts.get("lines", {}).get("refused"):
+        return "e-conomic refused the list of invoice lines: headers are stored, lines wait; see the failures"
+    return None
 
 
 def _tally(tally: Tally) -> dict[str, int]:

@@ -14,13 +14,11 @@ from domain.imports import ImportOptions, ImportState, Phase
 from domain.resync_state import ResyncOptions
 from domain.reverting import RevertState
 from domain.run_kinds import RunKind
-from infra.database.comparisons import RESYNC, UNFINISHED, ComparisonRows, queue_run
+from infra.database.comparisons import PROPOSED, RESYNC, UNFINISHED, ComparisonRows, queue_run
 from infra.database.engine import Database
+from infra.database.failures import FailureRows
 from infra.database.tables import agreement as _agreement
 from infra.database.tables import run as _run
-
-PROPOSED = "proposed"
-"""The state of a run that nobody has asked for yet: it waits for a person's word."""
 
 _ABOUT_COMPANIES = (RunKind.IMPORT, RunKind.MATCH, RunKind.REVERT)
 _STOPPED = ("cancelled", "failed")
@@ -83,6 +81,7 @@ def begin_import(database: Database, agreement: int, kind: RunKind, options: Imp
             return Begun(before, fresh=False)
         if options.waiting is not None and not options.test:
             _to_queued(connection, options.waiting, options.as_json())
+            _answered(connection, database, agreement)
             return Begun(options.waiting, fresh=True)
         state = ImportState(first).as_json()
         return Begun(queue_run(connection, database.sql, agreement, kind, options.as_json(), state), fresh=True)
@@ -96,14 +95,14 @@ def begin_revert(database: Database, run_id: int, *, who: str) -> Begun:
         NotNow: there is no such run, it has not ended, or it changed nothing.
     """
     with database.write() as connection:
-        run = _one(connection, run_id)
+        _alone(connection, _one(connection, run_id).agreement)
+        run = _one(connection, run_id, lock=True)
         if run.type not in (RunKind.IMPORT, RunKind.MATCH):
             raise NotNow(f"run {run_id} is a {run.type}: only an import or a match can be reverted")
         if run.options.get("test"):
             raise NotNow(f"run {run_id} was a test: it changed nothing")
         if run.state in UNFINISHED or run.state == PROPOSED:
             raise NotNow(f"run {run_id} has not ended: cancel it first")
-        _alone(connection, run.agreement)
         options = {"run": run_id, "who": who}
         before = _free(connection, run.agreement, RunKind.REVERT, options)
         if before is not None:
@@ -121,10 +120,10 @@ def resume(database: Database, run_id: int) -> None:
         NotNow: there is no such run, it waits for a person's word, or another one has begun meanwhile.
     """
     with database.write() as connection:
-        run = _one(connection, run_id)
+        _alone(connection, _one(connection, run_id).agreement)
+        run = _one(connection, run_id, lock=True)
         if run.state == PROPOSED:
             raise NotNow(f"run {run_id} waits for a word: test it, start it, or drop it")
-        _alone(connection, run.agreement)
         if run.state in _STOPPED:
             if run.type in _ABOUT_COMPANIES:
                 _free(connection, run.agreement, RunKind(run.type), None)
@@ -141,7 +140,8 @@ def cancel(database: Database, run_id: int) -> None:
         NotNow: there is no such run, or it has ended.
     """
     with database.write() as connection:
-        run = _one(connection, run_id)
+        _alone(connection, _one(connection, run_id).agreement)
+        run = _one(connection, run_id, lock=True)
         ended = connection.execute(
             sa.update(_run)
             .where(_run.c.id == run_id, _run.c.state.in_((*UNFINISHED, PROPOSED)))
@@ -154,6 +154,8 @@ def cancel(database: Database, run_id: int) -> None:
                 message=None,
             )
         )
+        if run.state == PROPOSED:
+            _answered(connection, database, run.agreement)
         if not ended.rowcount and run.state != "cancelled":
             raise NotNow(f"run {run_id} has ended: {run.state}")
 
@@ -164,6 +166,11 @@ def proposed(connection: Connection, agreement: int) -> int | None:
         _run.c.agreement == agreement, _run.c.type == RunKind.IMPORT, _run.c.state == PROPOSED
     )
     return connection.execute(found.order_by(_run.c.id)).scalars().first()
+
+
+def _answered(connection: Connection, database: Database, agreement: int) -> None:
+    """A person said what is to become of those that wait."""
+    FailureRows(connection, database.sql, agreement).resolve("import", [agreement])
 
 
 def _alone(connection: Connection, agreement: int) -> Any:
@@ -203,8 +210,10 @@ def _same(a: dict[str, Any], b: dict[str, Any]) -> bool:
     return {**a, "who": ""} == {**b, "who": ""}
 
 
-def _one(connection: Connection, run_id: int) -> Any:
-    row = connection.execute(sa.select(_run).where(_run.c.id == run_id).with_for_update()).first()
+def _one(connection: Connection, run_id: int, *, lock: bool = False) -> Any:
+    """A run; its agreement is locked before it is."""
+    found = sa.select(_run).where(_run.c.id == run_id)
+    row = connection.execute(found.with_for_update() if lock else found).first()
     if row is None:
         raise NotNow(f"there is no run {run_id}")
     return row

@@ -19,16 +19,25 @@ from infra.database.engine import Database
 T = tables.run.c
 RESYNC = "resync"
 UNFINISHED = ("queued", "running", "waiting")
+PROPOSED = "proposed"
+"""The state of a run that nobody has asked for yet: it waits for a person's word."""
 
 
 def queue_run(
-    connection: Connection, sql: Sql, agreement: int, kind: str, options: dict[str, Any], progress: dict[str, Any]
+    connection: Connection,
+    sql: Sql,
+    agreement: int,
+    kind: str,
+    options: dict[str, Any],
+    progress: dict[str, Any],
+    *,
+    state: str = "queued",
 ) -> int:
-    """A run that whoever looks next takes up; returns its id."""
+    """A run that whoever looks next takes up, unless it waits for a person's word; returns its id."""
     queued = sa.insert(tables.run).values(
         agreement=agreement,
         type=kind,
-        state="queued",
+        state=state,
         options=options,
         progress=progress,
         counts={},

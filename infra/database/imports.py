@@ -16,9 +16,12 @@ from domain.imports import (
     CONTENT,
     Content,
     Done,
+    ImportOptions,
     ImportRow,
+    ImportState,
     Judgement,
     Outcome,
+    Phase,
     Reverted,
     Settings,
     Verdict,
@@ -28,7 +31,9 @@ from domain.imports import (
 from domain.matching.records import Record
 from domain.matching.verdicts import Rung
 from domain.precision import Sample, Tick
-from infra.database import bulk
+from domain.run_kinds import RunKind
+from infra.database import bulk, tables
+from infra.database.comparisons import PROPOSED, UNFINISHED, queue_run
 from infra.database.dialect import Sql
 from infra.database.scope import in_scope
 from infra.database.tables import agreement, debtor
@@ -90,6 +95,9 @@ class ImportRows:
             sa.text(f"SELECT id FROM debtor WHERE {self._sql.among('id', 'ids')}"), {"ids": self._sql.numbers(ids)}
         )
         known = set(there.scalars())
+        self._connection.execute(
+            sa.delete(import_row).where(_row.run_id == run, _row.number.in_([-row_id for row_id in ids]))
+        )
         bulk.insert_rows(
             self._connection,
             self._sql,
@@ -112,7 +120,8 @@ class ImportRows:
         return [import_row_of(row) for row in self._connection.execute(found.order_by(_row.number).limit(limit))]
 
     def count(self, run: int) -> int:
-        return self._connection.execute(sa.select(sa.func.count()).where(_row.run_id == run)).scalar_one()
+        found = sa.select(sa.func.count()).where(_row.run_id == run, _row.number > 0)
+        return self._connection.execute(found).scalar_one()
 
     def companies_of(self, run: int, numbers: Collection[int]) -> dict[int, int]:
         if not numbers:
@@ -182,14 +191,78 @@ class ImportRows:
         rows: dict[int, tuple[object, ...]] = {number: (what.value, why) for number, (what, why) in told.items()}
         self._update(("reverted", "revert_note"), run, rows)
 
-    def approve(self) -> None:
+    def wait_for(self, debtors: Collection[int]) -> int:
+        """Their rows have numbers below zero until the run begins."""
+        run = self._connection.execute(
+            sa.select(tables.run.c.id)
+            .where(*_proposed(self._agreement, PROPOSED))
+            .order_by(tables.run.c.id)
+            .with_for_update()
+        ).scalar()
+        if run is None:
+            options, state = ImportOptions(), ImportState(Phase.LOAD).as_json()
+            run = queue_run(
+                self._connection, self._sql, self._agreement, RunKind.IMPORT, options.as_json(), state, state=PROPOSED
+            )
+        known = set(self._connection.execute(sa.select(_row.debtor_id).where(_row.run_id == run)).scalars())
+        bulk.insert_rows(
+            self._connection,
+            self._sql,
+            "import_row",
+            ("run_id", "number", "debtor_id"),
+            [(run, -debtor_id, debtor_id) for debtor_id in sorted(set(debtors) - known)],
+        )
+        counts = {"verdicts": {"waiting": len(known | set(debtors))}}
+        self._connection.execute(sa.update(tables.run).where(tables.run.c.id == run).values(counts=counts))
+        return int(run)
+
+    def under_way(self) -> bool:
+        run = tables.run.c
+        found = sa.select(run.options, run.progress).where(
+            run.agreement == self._agreement,
+            run.type.in_((RunKind.IMPORT.value, RunKind.MATCH.value)),
+            run.state.in_(UNFINISHED),
+        )
+        return any(
+            not options["test"] and progress["phase"] in (Phase.JUDGE, Phase.CARRY_OUT)
+            for options, progress in self._connection.execute(found)
+        )
+
+    def waiting(self, debtors: Collection[int]) -> set[int]:
+        runs = sa.select(tables.run.c.id).where(*_proposed(self._agreement, PROPOSED, "cancelled"))
+        found = sa.select(_row.debtor_id).where(_row.run_id.in_(runs), _row.number < 0)
+        rows = self._connection.execute(
+            found.where(sa.text(self._sql.among("import_row.debtor_id", "ids"))), {"ids": self._sql.numbers(debtors)}
+        )
+        return set(rows.scalars())
+
+    def settle(self) -> None:
+        for state in (PROPOSED, "cancelled"):
+            runs = sa.select(tables.run.c.id).where(*_proposed(self._agreement, state))
+            self._connection.execute(sa.delete(import_row).where(_row.run_id.in_(runs), _row.number < 0))
         self._connection.execute(
+            sa.update(tables.run)
+            .where(*_proposed(self._agreement, PROPOSED))
+            .values(
+                state="cancelled", finished_at=sa.text(self._sql.now), message="an import of all debtors was started"
+            )
+        )
+
+    def approve(self) -> bool:
+        approved = self._connection.execute(
             sa.text(
                 f"UPDATE agreement SET companies_since = {self._sql.now}"
                 " WHERE number = :agreement AND companies_since IS NULL"
             ),
             {"agreement": self._agreement},
         )
+        return bool(approved.rowcount)
+
+
+def _proposed(agreement_number: int, *states: str) -> tuple[sa.ColumnElement[bool], ...]:
+    """The imports of an agreement in one of these states."""
+    run = tables.run.c
+    return run.agreement == agreement_number, run.type == RunKind.IMPORT.value, run.state.in_(states)
 
 
 def _made(run: int) -> tuple[sa.ColumnElement[bool], ...]:

@@ -163,16 +163,29 @@ class Runs:
 
 
 class RunWork:
-    """`domain.run_kinds.RunPort` under a run's lease; a `dry` one rolls back everything but its progress."""
+    """
+    `domain.run_kinds.RunPort` under a run's lease.
+
+    A `dry` one rolls back everything but its progress. One that `matches` looks itself for its debtors' companies:
+    nobody else is asked to.
+    """
 
     def __init__(
-        self, database: Database, run: Run, token: str, ahead: ReadAhead | None = None, *, dry: bool = False
+        self,
+        database: Database,
+        run: Run,
+        token: str,
+        ahead: ReadAhead | None = None,
+        *,
+        dry: bool = False,
+        matches: bool = False,
     ) -> None:
         self.ahead = ahead or ReadAhead()
         self._database = database
         self._run = run
         self._token = token
         self._dry = dry
+        self._matches = matches
         self._kept: list[Callable[[UnitOfWork], None]] = []
 
     @property
@@ -189,7 +202,7 @@ class RunWork:
     @contextmanager
     def transaction(self) -> Iterator[SqlUnitOfWork]:
         with self._database.write() as connection:
-            follows = self._check(connection)
+            follows = self._check(connection) and not self._matches
             self._kept = []
             attempt = connection.begin_nested() if self._dry else None
             uow = SqlUnitOfWork(connection, self._database.sql, self.agreement, None, follows_companies=follows)

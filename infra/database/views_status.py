@@ -14,6 +14,7 @@ from sqlalchemy.engine import Connection
 from domain.call_forecast import DAY_S, CallForecast, SpentHour, forecast
 from domain.hints import Kind
 from infra.database import tables
+from infra.database.comparisons import PROPOSED, UNFINISHED
 from infra.database.dialect import Sql, UtcDateTime
 from infra.database.views_debtors import columns_of
 
@@ -139,7 +140,7 @@ def runs(connection: Connection, agreements: Collection[int]) -> list[Run]:
     """Every unfinished run, oldest first, then the LAST_RUNS that ended last."""
     mine = _run.c.agreement.in_(agreements)
     columns = columns_of(_run, Run)
-    unfinished = sa.select(*columns).where(mine, _run.c.state.in_(("queued", "running", "waiting"))).order_by(_run.c.id)
+    unfinished = sa.select(*columns).where(mine, _run.c.state.in_((*UNFINISHED, PROPOSED))).order_by(_run.c.id)
     ended = sa.select(*columns).where(mine, _run.c.state.in_(("done", "failed", "cancelled")))
     ended = ended.order_by(_run.c.id.desc()).limit(LAST_RUNS)
     return [Run._make(row) for query in (unfinished, ended) for row in connection.execute(query)]

@@ -38,9 +38,16 @@ class Lists(HeldAccounting):
         return Page(items, bad, len(self.books), len(page.items) > len(items))
 
 
-def begin(database: Database, *, test: bool = False, kind: RunKind = RunKind.IMPORT, waiting: int | None = None) -> int:
+def begin(
+    database: Database,
+    *,
+    test: bool = False,
+    kind: RunKind = RunKind.IMPORT,
+    waiting: int | None = None,
+    agreement: int = AGREEMENT,
+) -> int:
     options = ImportOptions(test=test, who=WHO, waiting=waiting)
-    return begin_import(database, AGREEMENT, kind, options).run_id
+    return begin_import(database, agreement, kind, options).run_id
 
 
 def run_of(database: Database, run_id: int) -> Run:
@@ -70,7 +77,7 @@ def _job(database: Database, run: Run, token: str, api: HeldAccounting | None) -
         work = RunWork(database, run, token)
         return Revert(work, run.options["run"], run.options["who"], RevertState.from_json(run.progress))
     options = ImportOptions.from_json(run.options)
-    work = RunWork(database, run, token, dry=options.test)
+    work = RunWork(database, run, token, dry=options.test, matches=True)
     return Import(work, api, options, ImportState.from_json(run.progress))  # type: ignore[arg-type]
 
 

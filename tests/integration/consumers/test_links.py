@@ -11,10 +11,13 @@ from domain.hints import Kind
 from domain.resync_state import ResyncOptions
 from infra.bootstrap import Services
 from infra.database import scope
+from infra.database.asked_runs import cancel
 from infra.database.engine import Database
+from tests.support import imports
 from tests.support.accounting import HeldAccounting, OneClient
 from tests.support.companies import NORDVIND, companies, crm, take
 from tests.support.databases import AGREEMENT, add_hints, do, rows, scalar
+from tests.support.imports import Lists, imported, reverted, told
 
 DEBTOR = Debtor(
     4711,
@@ -141,11 +144,66 @@ def test_too_many_at_once_wait_for_a_person(services: Services, books: HeldAccou
     assert companies(services.database)[0].phone == "76009999"
     [failure] = rows(services.database, "SELECT reason, message, advice FROM failure WHERE state = 'open'")
     assert failure.reason == "too_many_at_once"
-    assert f"debitor import {AGREEMENT} --test" in failure.advice
+    assert f"debitor import {AGREEMENT} --waiting --test" in failure.advice
     assert waiting(services.database) == 0
 
-    heard(services, stranger(3, phone="76001234"), books=books)
-    assert [number for number, *_ in links(services.database)] == [3, 4711]
+    heard(services, stranger(3, phone="76001234"), stranger(9), books=books)
+    assert [number for number, *_ in links(services.database)] == [9, 4711]
+
+
+@pytest.fixture
+def proposed(services: Services, books: HeldAccounting) -> int:
+    """Debtors 1 to 4 wait for a person's word; the run they wait as."""
+    do(services.database, "UPDATE agreement SET most_at_once = 3")
+    heard(services, *(stranger(number) for number in range(1, 5)), books=books)
+    [(run_id, state)] = rows(services.database, "SELECT id, state FROM run")
+    assert (state, services.runs.due()) == ("proposed", [])
+    return int(run_id)
+
+
+def test_what_waits_is_tested_and_started(services: Services, books: HeldAccounting, proposed: int) -> None:
+    """A test says what would become of them; started they are imported, the failure is settled, and it is reverted."""
+    heard(services, *(stranger(number) for number in range(5, 9)), books=books)  # join those that wait already
+    heard(services, stranger(20), books=books)
+    tested = imported(services.database, None, test=True, waiting=proposed)
+    assert told(services.database, tested) == dict.fromkeys(range(1, 9), ("new", None))
+
+    imports.advance(services.database, imports.begin(services.database, waiting=proposed))
+
+    assert told(services.database, proposed) == dict.fromkeys(range(1, 9), ("new", "created"))
+    assert scalar(services.database, "SELECT state FROM failure") == "resolved"
+    reverted(services.database, proposed)
+    assert [number for number, *_ in links(services.database)] == [20]
+
+
+def test_what_waits_is_dropped(services: Services, books: HeldAccounting, proposed: int) -> None:
+    """Dropped they get no company, whatever they do, until an import of all is started."""
+    cancel(services.database, proposed)
+    heard(services, stranger(2, phone="76001234"), books=books)
+    assert links(services.database) == []
+    assert scalar(services.database, "SELECT state FROM failure") == "resolved"
+
+    run_id = imported(services.database, Lists(*(each for each in books.books.values() if isinstance(each, Debtor))))
+    assert set(told(services.database, run_id).values()) == {("new", "created")}
+
+
+def test_an_import_is_not_disturbed(services: Services, books: HeldAccounting) -> None:
+    """While an import links and creates, a drain waits; what came in meanwhile is looked at afterwards."""
+    do(services.database, "UPDATE agreement SET companies_since = NULL")
+    api = Lists(*(stranger(number) for number in range(1, 5)))
+    run_id = imports.begin(services.database)
+    while imports.advance(services.database, run_id, api, steps=1) != "judge":
+        pass
+    heard(services, stranger(9), books=books)
+    imports.advance(services.database, run_id, steps=1)
+    drain(services, AGREEMENT, Kind.LINKS)
+    assert links(services.database) == []
+
+    imports.advance(services.database, run_id)
+    do(services.database, "UPDATE work SET not_before = NULL")
+    drain(services, AGREEMENT, Kind.LINKS)
+
+    assert [number for number, *_ in links(services.database)] == [1, 2, 3, 4, 9]
 
 
 def test_drops_are_counted_together(services: Services, books: HeldAccounting) -> None:
