@@ -1,5 +1,5 @@
 """
-`debitor companies`: companies from files, and into files.
+`debitor companies`: companies from files, into files, and merged.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import click
 from cli.alerts import alerts
 from cli.imports import REPORT, begin_match, check, run_and_report
 from cli.links import only_agreement
+from cli.merges import history, merge_, merges, undo_merge
 from cli.output import AGREEMENT, JSON, CommandFailed, connected, counted, on_terminal, print_json, print_table
 from domain.companies import CompanyFields
 from domain.company_headings import CRM_ID, heading_of
@@ -32,7 +33,8 @@ def companies() -> None:
     """Companies from spreadsheets, and into them; which of them are one."""
 
 
-companies.add_command(alerts)
+for _command in (alerts, merge_, undo_merge, merges, history):
+    companies.add_command(_command)
 
 
 @companies.command("import")

@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol
 from domain.companies import CompanyFields, StoredCompany, What, owners_of, same_value
 from domain.events import EventType, NewEvent, Outbox
 from domain.links import LinkStore
-from domain.merging import Member, NotMerged, Plan, Wish, called, plan
+from domain.merging import Member, NotMerged, Plan, Wish, WrongWish, called, plan
 from domain.take_companies import CRM, CompanyChanges, CompanyStore, Entry, company_event
 
 
@@ -67,6 +67,10 @@ class Head(NamedTuple):
 
 class MergeStore(Protocol):
     """Merges of one firm inside one transaction; the companies they are about are locked."""
+
+    def companies(self, ids: Collection[int]) -> dict[int, StoredCompany]:
+        """These as they are now; they are not locked."""
+        ...
 
     def members(self, companies: Sequence[StoredCompany]) -> list[Member]: ...
 
@@ -133,23 +137,14 @@ class Merged(NamedTuple):
     changed: tuple[str, ...]
 
 
-def preview(rows: Mapping[int, StoredCompany], stores: Stores, wish: Wish) -> tuple[Plan, list[Member]]:
+def preview(stores: Stores, wish: Wish) -> tuple[Plan, list[Member]]:
     """
-    What a merge would make of these companies, and the companies in the order of the wish.
+    What a merge would make of these companies, and the companies in the order of the wish; nothing is locked.
 
     Raises:
-        NotMerged: it cannot be, now.
+        NotMerged: it cannot be, as things are.
     """
-    for company_id in wish.companies:
-        if company_id not in rows:
-            raise NotMerged(f"there is no company #{company_id}", field="companies")
-        if rows[company_id].merged_into is not None:
-            raise _merged_already(rows[company_id], stores.merges)
-    ids = list(dict.fromkeys(wish.companies))
-    _one_conversion(rows, stores)
-    members = stores.merges.members([rows[company_id] for company_id in ids])
-    owners = stores.companies.owners(ids)
-    return plan(members, wish, owners_of(owners.values()) if owners else None), members
+    return _planned(stores.merges.companies(wish.companies), stores, wish)
 
 
 def merge(stores: Stores, wish: Wish, *, who: str) -> Merged:
@@ -161,10 +156,10 @@ def merge(stores: Stores, wish: Wish, *, who: str) -> Merged:
 
     Raises:
         NotMerged: one of them is part of another already (the message names who merged it, when, and what to go on
-            with), or more than one has a running conversion, or the wish is wrong.
+            with), or more than one has a running conversion; WrongWish where it can never be.
     """
     rows = stores.companies.lock(wish.companies)
-    made, _ = preview(rows, stores, wish)
+    made, _ = _planned(rows, stores, wish)
     survivor, donor = _survivor(made)
     gone, moved = _differences(stores.merges, made, donor)
     merged = NewMerge(
@@ -186,6 +181,19 @@ def merge(stores: Stores, wish: Wish, *, who: str) -> Merged:
     stores.merges.show(moved)
     stores.outbox.add([merge_event(EventType.COMPANY_MERGED, merge_id, survivor, merged.parts, list(changed))])
     return Merged(merge_id, survivor, merged.parts, tuple(changed))
+
+
+def _planned(rows: Mapping[int, StoredCompany], stores: Stores, wish: Wish) -> tuple[Plan, list[Member]]:
+    for company_id in wish.companies:
+        if company_id not in rows:
+            raise WrongWish(f"there is no company #{company_id}", field="companies")
+        if rows[company_id].merged_into is not None:
+            raise _merged_already(rows[company_id], stores.merges)
+    ids = list(dict.fromkeys(wish.companies))
+    _one_conversion(rows, stores)
+    members = stores.merges.members([rows[company_id] for company_id in ids])
+    owners = stores.companies.owners(ids)
+    return plan(members, wish, owners_of(owners.values()) if owners else None), members
 
 
 def merge_event(

@@ -40,6 +40,10 @@ class NotMerged(PermanentError):
         self.survivor = survivor
 
 
+class WrongWish(NotMerged):
+    """What is asked for can never be; `field` says where."""
+
+
 class Keep(StrEnum):
     """Whose values a merge keeps, unless it is told field by field."""
 
@@ -96,7 +100,8 @@ def plan(members: Sequence[Member], wish: Wish, owners: Mapping[str, Owner] | No
         owners: who owns the fields of those that are linked; None when none is.
 
     Raises:
-        NotMerged: the wish names fields or companies that are not there, or leaves no living company or no name.
+        WrongWish: it names fields or companies that are not there, or leaves no name.
+        NotMerged: the survivor was deleted in the CRM.
     """
     _check(wish, {member.company.id for member in members})
     order = sorted(members, key=lambda member: _rank(member, wish))
@@ -117,7 +122,7 @@ def plan(members: Sequence[Member], wish: Wish, owners: Mapping[str, Owner] | No
         values[name] = value
         sources.pop(name, None)
     if not values["name"]:
-        raise NotMerged("a company needs a name", field="name")
+        raise WrongWish("a company needs a name", field="name")
     differing = [name for name in CompanyFields._fields if _differ(name, [member.value(name) for member in members])]
     return Plan(
         survivor,
@@ -136,24 +141,24 @@ def called(company: StoredCompany) -> str:
 
 def _check(wish: Wish, known: Collection[int]) -> None:
     if len(set(wish.companies)) < 2:
-        raise NotMerged("a merge needs at least two different companies", field="companies")
+        raise WrongWish("a merge needs at least two different companies", field="companies")
     if len(wish.companies) > MOST:
-        raise NotMerged(f"at most {MOST} companies become one at once", field="companies")
+        raise WrongWish(f"at most {MOST} companies become one at once", field="companies")
     if wish.survivor is not None and wish.survivor not in known:
-        raise NotMerged("the survivor must be one of the companies", field="survivor")
+        raise WrongWish("the survivor must be one of the companies", field="survivor")
     for name in (*wish.take, *wish.values):
         if name not in CompanyFields._fields:
-            raise NotMerged(f"a company has no field {name!r}, only {', '.join(CompanyFields._fields)}", field=name)
+            raise WrongWish(f"a company has no field {name!r}, only {', '.join(CompanyFields._fields)}", field=name)
     for name, company_id in wish.take.items():
         if company_id not in known:
-            raise NotMerged(f"{name} must come from one of the companies", field=name)
+            raise WrongWish(f"{name} must come from one of the companies", field=name)
         if name in wish.values:
-            raise NotMerged(f"{name} comes from a company or is a value, not both", field=name)
+            raise WrongWish(f"{name} comes from a company or is a value, not both", field=name)
     for name, value in wish.values.items():
         if value is not None and len(value) > LONGEST[name]:
-            raise NotMerged(f"{name} is longer than {LONGEST[name]:,} characters", field=name)
+            raise WrongWish(f"{name} is longer than {LONGEST[name]:,} characters", field=name)
         if value is not None and UNSTORABLE.search(value):
-            raise NotMerged(f"{name} holds a character that cannot be stored", field=name)
+            raise WrongWish(f"{name} holds a character that cannot be stored", field=name)
 
 
 def _rank(member: Member, wish: Wish) -> tuple[bool, bool, bool, dt.datetime, int]:

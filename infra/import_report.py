@@ -10,8 +10,9 @@ from pathlib import Path
 from domain.imports import Judgement
 from domain.matching.verdicts import Candidate
 from infra.database import import_views
+from infra.database.company_views import Named
 from infra.database.engine import Database
-from infra.database.import_views import Named, Shown
+from infra.database.import_views import Shown
 from infra.spreadsheets.writing import written
 
 HEADINGS = (

@@ -17,6 +17,7 @@ from webhooks.api_conversions import add_conversions
 from webhooks.api_description import DESCRIPTION
 from webhooks.api_duplicates import add_duplicates
 from webhooks.api_failures import add_failures
+from webhooks.api_merges import add_merges
 from webhooks.api_requests import MAX_ID, Problem, answer, problem
 from webhooks.api_runs import add_runs
 
@@ -46,6 +47,7 @@ def make_api(services: Services) -> Blueprint:
     add_duplicates(api, services)
     add_failures(api, services)
     add_runs(api, services)
+    add_merges(api, services)
 
     @api.get("/openapi.json")
     def description() -> ResponseReturnValue:

@@ -8,6 +8,7 @@ from domain.companies import CompanyFields
 from infra.database.failure_list import STATES
 from webhooks.api_description_conversions import CONVERSION, CONVERSIONS
 from webhooks.api_description_duplicates import ALERT, DUPLICATES
+from webhooks.api_description_merges import MERGE_PATHS, MERGE_SCHEMAS
 from webhooks.api_description_runs import RUN_PATHS, RUN_SCHEMAS
 from webhooks.openapi import (
     AGREEMENT,
@@ -182,6 +183,7 @@ DESCRIPTION: Json = {
         },
         **DUPLICATES,
         **CONVERSIONS,
+        **MERGE_PATHS,
         "/failures": {
             "get": paged(
                 "Failures, newest first",
@@ -223,6 +225,7 @@ DESCRIPTION: Json = {
             "Company": _COMPANY,
             "Alert": ALERT,
             "Conversion": CONVERSION,
+            **MERGE_SCHEMAS,
             "Failure": _FAILURE,
             **RUN_SCHEMAS,
             "Problem": _PROBLEM,

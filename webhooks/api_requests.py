@@ -25,16 +25,23 @@ T = TypeVar("T")
 
 
 class Problem(Exception):
-    """An answer that is not 2xx; `field` names the parameter or body field at fault."""
+    """An answer that is not 2xx; `field` names the parameter or body field at fault, `more` what else it says."""
 
     def __init__(
-        self, status: int, detail: str, *, field: str | None = None, headers: Mapping[str, str] | None = None
+        self,
+        status: int,
+        detail: str,
+        *,
+        field: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        more: Mapping[str, object] | None = None,
     ) -> None:
         super().__init__(detail)
         self.status = status
         self.detail = detail
         self.field = field
         self.headers = dict(headers or {})
+        self.more = dict(more or {})
 
 
 def problem(error: Problem) -> Response:
@@ -44,6 +51,7 @@ def problem(error: Problem) -> Response:
         "title": HTTPStatus(error.status).phrase,
         "status": error.status,
         "detail": error.detail,
+        **error.more,
     }
     if error.field is not None:
         body["field"] = error.field

@@ -15,10 +15,10 @@ from domain.reference import DEBTOR, LINE, Fields, Listing
 from domain.told import money
 from infra.database.alert_views import Alert, Known
 from infra.database.api_views import Debtor, Invoice, Line
-from infra.database.company_views import Company
+from infra.database.company_views import Company, Named
 from infra.database.dialect import time_text
 from infra.database.failure_list import Failure
-from infra.database.import_views import Named, Parts, Shown
+from infra.database.import_views import Parts, Shown
 from infra.database.runs import Run
 from infra.database.views_names import Names
 

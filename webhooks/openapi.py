@@ -53,6 +53,14 @@ KEY = {"name": "Idempotency-Key", "in": "header", "description": "this may be se
 AGREEMENT = in_path("agreement")
 
 
+REPEATS = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": "the same request with the same key is answered as before, for a week, and does nothing",
+    "schema": {"type": "string", "maxLength": 255},
+}
+
+
 def operation(summary: str, scope: str, answers: Json, *, parameters: list[Json], body: Json | None = None) -> Json:
     problem = {"description": "a problem", "content": {"application/problem+json": {"schema": ref("Problem")}}}
     described: Json = {

@@ -25,6 +25,17 @@ class DebtorNumber(NamedTuple):
     number: int
 
 
+class Named(NamedTuple):
+    """A company as it is named: our id, the CRM's, and what it is called."""
+
+    id: int
+    crm_id: str | None
+    name: str
+
+    def __str__(self) -> str:
+        return f"#{self.id} {self.name}" + (f" ({self.crm_id})" if self.crm_id is not None else "")
+
+
 class Difference(NamedTuple):
     """A change that was not taken; `debtor` is whose, None = the CRM's. `why` is a domain.companies.Refusal."""
 
@@ -54,14 +65,30 @@ def find(connection: Connection, firm: int, name: str) -> int | None:
 
     Deleted companies are found, too.
     """
-    found = sa.select(company.c.id, company.c.merged_into).where(company.c.firm_id == firm)
-    row = connection.execute(found.where(company.c.crm_id == name)).first()
+    row_id = named(connection, firm, name)
+    into = row_id
+    while into is not None:
+        row_id = into
+        into = connection.execute(sa.select(company.c.merged_into).where(company.c.id == into)).scalar()
+    return row_id
+
+
+def named(connection: Connection, firm: int, name: str) -> int | None:
+    """The company of that name itself (see `find`), though it may be part of another one now."""
+    found = sa.select(company.c.id).where(company.c.firm_id == firm)
+    row_id = connection.execute(found.where(company.c.crm_id == name)).scalar()
     own = name.removeprefix("#")
-    if row is None and name.startswith("#") and own.isascii() and own.isdigit() and len(own) < 19:
-        row = connection.execute(found.where(company.c.id == int(own))).first()
-    while row is not None and row.merged_into is not None:
-        row = connection.execute(found.where(company.c.id == row.merged_into)).first()
-    return None if row is None else int(row.id)
+    if row_id is None and name.startswith("#") and own.isascii() and own.isdigit() and len(own) < 19:
+        row_id = connection.execute(found.where(company.c.id == int(own))).scalar()
+    return None if row_id is None else int(row_id)
+
+
+def names_of(connection: Connection, ids: Collection[int]) -> dict[int, Named]:
+    """Companies by our id, merged and deleted ones too; one of no id is left out."""
+    if not ids:
+        return {}
+    found = sa.select(company.c.id, company.c.crm_id, company.c.name).where(company.c.id.in_(sorted(ids)))
+    return {row.id: Named(row.id, row.crm_id, row.name) for row in connection.execute(found)}
 
 
 def is_merged(connection: Connection, firm: int, crm_id: str) -> bool:

@@ -4,7 +4,7 @@ What is shown of an import: its rows with the companies they name, and the links
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -13,9 +13,9 @@ from sqlalchemy.engine import Connection
 from domain.errors import PermanentError
 from domain.imports import ImportRow, Verdict
 from domain.precision import Part, Precision, Sample, precision
+from infra.database.company_views import Named, names_of
 from infra.database.engine import Database
 from infra.database.imports import import_row_of
-from infra.database.tables_companies import company
 from infra.database.tables_imports import import_row
 
 _row = import_row.c
@@ -25,14 +25,6 @@ class NotAsked(PermanentError):
     """The link is not one of those a person is asked about; the message says why."""
 
     reason = "not_asked"
-
-
-class Named(NamedTuple):
-    """A company as it is named: our id, the CRM's, and what it is called."""
-
-    id: int
-    crm_id: str | None
-    name: str
 
 
 class Shown(NamedTuple):
@@ -115,7 +107,7 @@ def parts(connection: Connection, run: int) -> Parts:
 
 def _shown(connection: Connection, found: Iterable[object]) -> list[Shown]:
     told = [import_row_of(row) for row in found]
-    names = _named(connection, {company for row in told for company in _companies(row)})
+    names = names_of(connection, {company for row in told for company in _companies(row)})
     return [Shown(row, {each: names[each] for each in _companies(row) if each in names}) for row in told]
 
 
@@ -124,10 +116,3 @@ def _companies(row: ImportRow) -> set[int]:
     named |= {row.judgement.company} if row.judgement is not None and row.judgement.company is not None else set()
     named |= {row.done.company} if row.done is not None and row.done.company is not None else set()
     return {each for each in named if each > 0}
-
-
-def _named(connection: Connection, ids: Collection[int]) -> dict[int, Named]:
-    if not ids:
-        return {}
-    found = sa.select(company.c.id, company.c.crm_id, company.c.name).where(company.c.id.in_(sorted(ids)))
-    return {row.id: Named(row.id, row.crm_id, row.name) for row in connection.execute(found)}

@@ -18,7 +18,7 @@ from domain.merge_companies import Before, Head, NewMerge, Part, Shown, Stores
 from domain.merging import ADDRESS, Member
 from domain.unmerge_companies import Kept, ReturnedLink, StoredMerge
 from infra.database.alerts import AlertRows
-from infra.database.companies import CompanyRows
+from infra.database.companies import CompanyRows, stored
 from infra.database.conversions import ConversionRows
 from infra.database.dialect import Sql
 from infra.database.links import LinkRows, linked_debtor
@@ -54,6 +54,10 @@ class MergeRows:
         self._firm = firm
 
     # What companies are
+
+    def companies(self, ids: Collection[int]) -> dict[int, StoredCompany]:
+        query = sa.select(company).where(company.c.id.in_(ids), company.c.firm_id == self._firm)
+        return {row.id: stored(row) for row in self._connection.execute(query)}
 
     def members(self, companies: Sequence[StoredCompany]) -> list[Member]:
         ids = [row.id for row in companies]
