@@ -94,7 +94,9 @@ def duplicates(records: list[RawRecord], truth: list[str]) -> Accuracy:
     """Clusters within one file, against the labels, pair by pair."""
     normal = [normalise(record) for record in records]
     index = MemoryIndex(dict(enumerate(normal)))
-    candidates = [found for i in range(0, len(normal), 200) for found in look_up(normal[i : i + 200], index)]
+    candidates = [
+        found for i in range(0, len(normal), 200) for found in look_up(normal[i : i + 200], index, all_pairs=True)
+    ]
     said = pairs(clusters(normal, candidates))
     by_label: dict[str, list[int]] = {}
     for i, label in enumerate(truth):
@@ -179,8 +181,8 @@ def main() -> None:
             f" in four of them one of {DANISH:,} companies. Bulk: {BULK:,} debtors against {BULK:,} companies, one"
             f" process, files to verdicts; {whole['capped']:,.0f} lists too long to be read. Look-ups: {LOOK_UPS:,}"
             f" planted twins one by one, two queries and the verdict, among {FEW:,} and {MANY:,} companies alternately,"
-            f" in tables of the bench's own; {many_pg.capped:,} lists too long to be read among {MANY:,}; the ratio is"
-            " of means, the worse database's."
+            f" through the product's own index and tables; {many_pg.capped:,} lists too long to be read among {MANY:,};"
+            " the ratio is of means, the worse database's."
         ),
         columns=("what", "figure", "aim"),
         rows=[

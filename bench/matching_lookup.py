@@ -1,18 +1,15 @@
 """
-One look-up among many companies in a database: two queries and the verdict, on PostgreSQL and SQLite.
+One look-up among many companies in a database, through the product's own index: two questions and the verdict.
 
-The tables are the bench's own, shaped like the product's: (firm, key, company) under one primary key, and the packed
-normal form by company id. Keys are computed once, on all cores, and loaded in bulk; that is not part of the figures.
+Normal forms and keys are made on all cores and loaded in bulk; that is not part of the figures.
 """
 
 from __future__ import annotations
 
-import json
 import multiprocessing
-import sqlite3
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,8 +19,12 @@ from bench.matching_danish import Debtor
 from bench.stand_in import postgres
 from domain.matching.index import CompanyIndex, look_up
 from domain.matching.keys import keys_of
-from domain.matching.records import RawRecord, Record, normalise
+from domain.matching.records import RawRecord, normalise
 from domain.matching.verdicts import judge
+from infra.database import schema
+from infra.database.company_index import CompanyIndexRows
+from infra.database.engine import Database
+from infra.database.users import ensure_firm
 
 FIRM = 1
 PER_BLOCK = 5_000
@@ -47,49 +48,6 @@ class LookUps(NamedTuple):
         return self.found / self.planted
 
 
-class PostgresIndex(CompanyIndex):
-    """`under` is one statement that reads at most `most + 1` entries of each list."""
-
-    def __init__(self, connection: psycopg.Connection) -> None:
-        self._connection = connection
-
-    def under(self, keys: Collection[int], most: int) -> Mapping[int, Sequence[int]]:
-        rows = self._connection.execute(
-            "SELECT k.key, array_agg(c.company_id) FROM unnest(%s::bigint[]) AS k (key) CROSS JOIN LATERAL"
-            " (SELECT company_id FROM company_key WHERE firm_id = %s AND key = k.key LIMIT %s) AS c GROUP BY k.key",
-            (list(keys), FIRM, most + 1),
-            prepare=True,
-        )
-        return dict(rows.fetchall())
-
-    def records(self, ids: Collection[int]) -> Mapping[int, Record]:
-        rows = self._connection.execute("SELECT id, normal FROM company WHERE id = ANY(%s)", (list(ids),), prepare=True)
-        return {company: Record.unpacked(normal) for company, normal in rows}
-
-
-class SqliteIndex(CompanyIndex):
-    """`under` asks once per key: SQLite is in the process, a statement costs microseconds."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-
-    def under(self, keys: Collection[int], most: int) -> Mapping[int, Sequence[int]]:
-        found = {}
-        for key in keys:
-            rows = self._connection.execute(
-                "SELECT company_id FROM company_key WHERE firm_id = ? AND key = ? LIMIT ?", (FIRM, key, most + 1)
-            )
-            if ids := [company for (company,) in rows]:
-                found[key] = ids
-        return found
-
-    def records(self, ids: Collection[int]) -> Mapping[int, Record]:
-        rows = self._connection.execute(
-            "SELECT id, normal FROM company WHERE id IN (SELECT value FROM json_each(?))", (json.dumps(list(ids)),)
-        )
-        return {company: Record.unpacked(normal) for company, normal in rows}
-
-
 def measure(registers: Sequence[tuple[CompanyIndex, Sequence[Debtor]]]) -> list[LookUps]:
     """
     Look debtors up one by one, in all registers alternately, so that a noisy minute hits each.
@@ -109,7 +67,7 @@ def measure(registers: Sequence[tuple[CompanyIndex, Sequence[Debtor]]]) -> list[
             so_far = results[position]
             so_far.times_ms.append(took)
             results[position] = so_far._replace(
-                found=so_far.found + any(candidate.company == company for candidate in verdict.candidates),
+                found=so_far.found + any(candidate.company == company + 1 for candidate in verdict.candidates),
                 planted=so_far.planted + 1,
                 capped=so_far.capped + verdict.capped,
             )
@@ -117,54 +75,79 @@ def measure(registers: Sequence[tuple[CompanyIndex, Sequence[Debtor]]]) -> list[
 
 
 def _prepared(block: tuple[int, list[RawRecord]]) -> tuple[str, str]:
-    """COPY text of the normal forms and of the keys of some companies."""
+    """COPY text of the rows of some companies, and of their keys."""
     first, raws = block
-    forms, keys = [], []
-    for company, raw in enumerate(raws, first):
+    rows, keys = [], []
+    for number, raw in enumerate(raws, first):
         record = normalise(raw)
-        forms.append(f"{company}\t{record.packed()}\n")
-        keys += [f"{FIRM}\t{key.hash}\t{company}\n" for key in keys_of(record)]
-    return "".join(forms), "".join(keys)
+        shown = (raw.name, raw.cvr, raw.street, raw.zip, raw.city, *raw.phones[:1], *("",) * (1 - len(raw.phones[:1])))
+        values = (str(number), str(FIRM), *shown, raw.mail, raw.web, record.packed(), _WHEN, _WHEN)
+        rows.append("\t".join(value.translate(_ESCAPED) or "\\N" for value in values) + "\n")
+        keys += [f"{FIRM}\t{key.hash}\t{number}\n" for key in keys_of(record)]
+    return "".join(rows), "".join(keys)
 
 
-def load_postgres(connection: psycopg.Connection, companies: list[RawRecord]) -> int:
-    """Fill the tables; returns the number of keys."""
-    connection.execute("CREATE TABLE company (id bigint, normal text)")
-    connection.execute("CREATE TABLE company_key (firm_id bigint, key bigint, company_id bigint)")
-    blocks = ((first, companies[first : first + PER_BLOCK]) for first in range(0, len(companies), PER_BLOCK))
+_WHEN = "2026-01-01T00:00:00.000Z"
+_ESCAPED = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+_COMPANY = "id, firm_id, name, vat, street, zip, city, phone, mail, web, normal, created_at, changed_at"
+_KEY = "firm_id, key, company_id"
+
+
+def load_postgres(database: Database, url: str, companies: list[RawRecord]) -> int:
+    """Fill the product's tables; returns the number of keys."""
+    schema.migrate(database)
+    ensure_firm(database)
+    blocks = (
+        (first, companies[first - 1 : first - 1 + PER_BLOCK]) for first in range(1, len(companies) + 1, PER_BLOCK)
+    )
     keys: list[str] = []
-    with multiprocessing.Pool() as pool, connection.cursor() as cursor:
-        with cursor.copy("COPY company FROM STDIN") as copy:
-            for forms, some in pool.imap(_prepared, blocks):
-                copy.write(forms)
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("SET maintenance_work_mem = '1GB'")
+        with multiprocessing.Pool() as pool, _copied_into(connection, "company", _COMPANY) as copy:
+            for rows, some in pool.imap(_prepared, blocks):
+                copy.write(rows)
                 keys.append(some)
-        with cursor.copy("COPY company_key FROM STDIN") as copy:
+        with _copied_into(connection, "company_key", _KEY) as copy:
             for some in keys:
                 copy.write(some)
-    connection.execute("SET maintenance_work_mem = '1GB'")
-    connection.execute("ALTER TABLE company ADD PRIMARY KEY (id)")
-    connection.execute("ALTER TABLE company_key ADD PRIMARY KEY (firm_id, key, company_id)")
-    connection.execute("VACUUM ANALYZE company")
-    connection.execute("VACUUM ANALYZE company_key")
+        connection.execute("VACUUM ANALYZE company")
+        connection.execute("VACUUM ANALYZE company_key")
     return sum(some.count("\n") for some in keys)
 
 
-def load_sqlite(connection: sqlite3.Connection, source: psycopg.Connection) -> None:
-    """Fill the tables from PostgreSQL's, which gives them in the order SQLite stores them in."""
-    connection.executescript(
-        "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;"
-        "CREATE TABLE company (id INTEGER PRIMARY KEY, normal TEXT);"
-        "CREATE TABLE company_key (firm_id, key, company_id, PRIMARY KEY (firm_id, key, company_id)) WITHOUT ROWID"
-    )
-    for statement, into in (
-        ("SELECT id, normal FROM company ORDER BY id", "INSERT INTO company VALUES (?, ?)"),
-        (
-            "SELECT firm_id, key, company_id FROM company_key ORDER BY firm_id, key, company_id",
-            "INSERT INTO company_key VALUES (?, ?, ?)",
-        ),
-    ):
-        connection.executemany(into, _rows(source, statement))
-    connection.commit()
+@contextmanager
+def _copied_into(connection: psycopg.Connection, table: str, columns: str) -> Iterator[psycopg.Copy]:
+    """Rows go in without the indexes that look-ups do not need; the primary key is made afterwards."""
+    found = connection.execute("SELECT indexname FROM pg_indexes WHERE tablename = %s", (table,)).fetchall()
+    connection.execute(f"ALTER TABLE {table} DROP CONSTRAINT pk_{table} CASCADE")
+    for (name,) in found:
+        connection.execute(f"DROP INDEX IF EXISTS {name}")
+    with connection.cursor() as cursor, cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as copy:
+        yield copy
+    connection.execute(f"ALTER TABLE {table} ADD PRIMARY KEY ({'id' if table == 'company' else columns})")
+
+
+def load_sqlite(database: Database, url: str) -> None:
+    """Fill the product's tables from PostgreSQL's, which gives them in the order SQLite stores them in."""
+    schema.migrate(database)
+    ensure_firm(database)
+    with database.quick() as connection, psycopg.connect(url) as source:
+        driver = connection.connection.driver_connection
+        assert driver is not None
+        indexes = driver.execute(
+            "SELECT name FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"
+            " AND tbl_name IN ('company', 'company_key')"
+        ).fetchall()
+        driver.execute("BEGIN")
+        for (name,) in indexes:
+            driver.execute(f"DROP INDEX {name}")
+        for table, columns, order in (("company", _COMPANY, "id"), ("company_key", _KEY, _KEY)):
+            marks = ", ".join("?" * len(columns.split(",")))
+            read = f"SELECT {columns} FROM {table} ORDER BY {order}".replace("created_at", "created_at::text")
+            read = read.replace("changed_at", "changed_at::text")
+            driver.executemany(f"INSERT INTO {table} ({columns}) VALUES ({marks})", _rows(source, read))
+        driver.execute("COMMIT")
+        driver.execute("ANALYZE")
 
 
 def _rows(source: psycopg.Connection, statement: str) -> Iterator[tuple[object, ...]]:
@@ -174,14 +157,21 @@ def _rows(source: psycopg.Connection, statement: str) -> Iterator[tuple[object, 
 
 
 @contextmanager
-def loaded(name: str, directory: Path, companies: list[RawRecord]) -> Iterator[tuple[PostgresIndex, SqliteIndex]]:
+def loaded(name: str, directory: Path, companies: list[RawRecord]) -> Iterator[tuple[CompanyIndex, CompanyIndex]]:
     """The companies in a database of each kind, dropped afterwards."""
     started = time.perf_counter()
-    with postgres(name) as url, psycopg.connect(url, autocommit=True) as connection:
-        keys = load_postgres(connection, companies)
-        file = directory / f"{name}.db"
-        with closing(sqlite3.connect(file)) as sqlite:
-            load_sqlite(sqlite, connection)
+    with ExitStack() as stack:
+        url = stack.enter_context(postgres(name))
+        databases = [
+            Database(url.replace("postgresql:", "postgresql+psycopg:")),
+            Database(f"sqlite:///{directory / name}.db"),
+        ]
+        for database in databases:
+            stack.callback(database.close)
+        keys = load_postgres(databases[0], url, companies)
+        load_sqlite(databases[1], url)
         print(f"{len(companies):,} companies, {keys:,} keys loaded in {time.perf_counter() - started:.0f} s")
-        with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as sqlite:
-            yield PostgresIndex(connection), SqliteIndex(sqlite)
+        first, second = (
+            CompanyIndexRows(stack.enter_context(database.quick()), database.sql, FIRM) for database in databases
+        )
+        yield first, second

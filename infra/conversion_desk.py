@@ -78,7 +78,7 @@ class ConversionDesk:
 
     def _do(self, agreement: int, action: Callable[[SqlUnitOfWork], T], *, wake: bool = True) -> T:
         with self._database.write() as connection:
-            done = action(SqlUnitOfWork(connection, self._database.sql, agreement))
+            done = action(SqlUnitOfWork(connection, self._database.sql, agreement, None))
         if wake:
             self._wake_ups.note(agreement, Kind.CONVERSIONS)
         return done

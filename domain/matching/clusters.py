@@ -24,7 +24,7 @@ def clusters(records: Sequence[Record], candidates: Sequence[Candidates]) -> lis
 
     Args:
         records: their positions are their ids.
-        candidates: for each record, by `look_up` in an index of all of them; itself is passed over.
+        candidates: for each record, by `look_up` of `all_pairs` in an index of all of them; itself is passed over.
     """
     compared: dict[tuple[int, int], Comparison] = {}
 

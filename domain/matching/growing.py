@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from domain.matching.index import CompanyIndex, MemoryIndex, asked_keys, likeliest
+from domain.matching.index import CompanyIndex, MemoryIndex, keys_to_ask, likeliest
 from domain.matching.keys import MOST_PER_KEY, KeyKind
 from domain.matching.records import Record
 
@@ -36,7 +36,7 @@ class GrowingIndex:
 
     def read_ahead(self, records: Sequence[Record], *, kinds: Collection[KeyKind] | None = None) -> None:
         """Ask for all of a portion at once; what an earlier portion asked for is forgotten."""
-        keys = [asked_keys(record, kinds) for record in records]
+        keys = [keys_to_ask(record, kinds) for record in records]
         self._hits, self._records = {}, {}
         self._ask({key.hash for of_one in keys for key in of_one}, MOST_PER_KEY)
         self.records({company for of_one in keys for company in likeliest(of_one, self._hits)})

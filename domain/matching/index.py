@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from domain.matching.comparison import Crowds
-from domain.matching.keys import MOST_PER_KEY, Key, KeyKind, keys_of
+from domain.matching.keys import MOST_PER_KEY, Key, KeyKind, asked_keys, keys_of
 from domain.matching.records import Record
 
 MOST_CANDIDATES = 24
@@ -30,10 +30,17 @@ _PULL = {
     KeyKind.NAME: 18.0,
     KeyKind.HOUSE: 10.0,
     KeyKind.STREET: 7.0,
+    KeyKind.STREET_ALONE: 7.0,
     KeyKind.WORD: 7.0,
     KeyKind.PAIR: 7.0,
 }
 """Order in which candidates are read: roughly the bits a shared key is worth, less those of the length of its list."""
+
+STRONG_PULL = 10.0
+"""
+Whoever pulls less than this, and less than a quarter of what the best does, is not read: beside a company that shares a
+number, phone, mail or name, one that shares a single word or street would hardly ever be as likely as not.
+"""
 
 
 class CompanyIndex(Protocol):
@@ -79,6 +86,7 @@ def look_up(
     crowded: Collection[int] = (),
     *,
     kinds: Collection[KeyKind] | None = None,
+    all_pairs: bool = False,
 ) -> list[Candidates]:
     """
     Candidates for each record, in order.
@@ -88,10 +96,11 @@ def look_up(
         crowded: hashes of keys that more than five records on the asking side share, as a register of debtors knows
             them: such values are no evidence by themselves.
         kinds: ask for these keys only.
+        all_pairs: read whoever is found, as `clusters` wants it: a record is its own best candidate there.
     """
-    keys = [asked_keys(record, kinds) for record in records]
+    keys = [keys_to_ask(record, kinds) for record in records]
     hits = index.under({key.hash for of_one in keys for key in of_one}, MOST_PER_KEY)
-    chosen = [likeliest(of_one, hits) for of_one in keys]
+    chosen = [likeliest(of_one, hits, all_pairs=all_pairs) for of_one in keys]
     found = index.records({company for ids in chosen for company in ids})
     return [
         _candidates(record, of_one, hits, {company: found[company] for company in ids if company in found}, crowded)
@@ -99,13 +108,13 @@ def look_up(
     ]
 
 
-def asked_keys(record: Record, kinds: Collection[KeyKind] | None) -> Sequence[Key]:
-    """A record's keys, or those of some kinds."""
-    keys = keys_of(record)
+def keys_to_ask(record: Record, kinds: Collection[KeyKind] | None) -> Sequence[Key]:
+    """The keys a record is looked up by, or those of some kinds."""
+    keys = asked_keys(record)
     return keys if kinds is None else [key for key in keys if key.kind in kinds]
 
 
-def likeliest(keys: Iterable[Key], hits: Mapping[int, Sequence[int]]) -> list[int]:
+def likeliest(keys: Iterable[Key], hits: Mapping[int, Sequence[int]], *, all_pairs: bool = False) -> list[int]:
     """The companies under these keys whose normal forms are worth reading, best first."""
     pull: dict[int, float] = {}
     for key in keys:
@@ -115,9 +124,11 @@ def likeliest(keys: Iterable[Key], hits: Mapping[int, Sequence[int]]) -> list[in
             weight = _PULL[key.kind] - len(ids).bit_length()
             for company in ids:
                 pull[company] = pull.get(company, 0.0) + weight
-    if len(pull) > 1:
-        return sorted(pull, key=lambda company: (-pull[company], company))[:MOST_CANDIDATES]
-    return list(pull)
+    if len(pull) < 2:
+        return list(pull)
+    least = 0.0 if all_pairs else min(STRONG_PULL, max(pull.values()) / 4)
+    ordered = sorted((-weight, company) for company, weight in pull.items() if weight >= least)
+    return [company for _, company in ordered[:MOST_CANDIDATES]]
 
 
 def _candidates(

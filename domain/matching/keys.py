@@ -42,7 +42,8 @@ class KeyKind(StrEnum):
     DOMAIN = "web"
     NAME = "name"
     HOUSE = "house"  # zip, house number and the street's first letters
-    STREET = "street"  # street and house number, for records without zip
+    STREET = "street"  # street and house number; only records without zip are looked up by it
+    STREET_ALONE = "streetalone"  # the same of records without zip: what those with a zip are looked up by
     WORD = "word"  # one word of the name, and the zip
     PAIR = "pair"  # two words of the name
 
@@ -61,9 +62,23 @@ def _key(kind: KeyKind, *parts: str) -> Key:
     )
 
 
-@lru_cache(maxsize=4_096)
 def keys_of(record: Record) -> tuple[Key, ...]:
-    """At most 32 keys of a record, each once; those of the last portion of records are remembered."""
+    """At most 33 keys that a record is found under, each once; those of the last portion are remembered."""
+    return tuple(key for key in _keys(record) if key.kind is not KeyKind.STREET_ALONE or not record.zip)
+
+
+def asked_keys(record: Record) -> tuple[Key, ...]:
+    """
+    The keys that a record is looked up by.
+
+    A street without its town is in every other town: it is asked for only where one side has no zip.
+    """
+    dropped = KeyKind.STREET if record.zip else KeyKind.STREET_ALONE
+    return tuple(key for key in _keys(record) if key.kind is not dropped)
+
+
+@lru_cache(maxsize=4_096)
+def _keys(record: Record) -> tuple[Key, ...]:
     keys: list[Key] = []
     for kind, value in (
         (KeyKind.OWN_ID, record.own_id),
@@ -84,7 +99,9 @@ def keys_of(record: Record) -> tuple[Key, ...]:
         number = record.house.rstrip("abcdefghijklmnopqrstuvwxyz")
         if record.zip:
             keys.append(_key(KeyKind.HOUSE, record.zip, number, record.street[:2]))
-        keys.append(_key(KeyKind.STREET, record.street.replace(" ", ""), number))
+        street = record.street.replace(" ", "")
+        keys.append(_key(KeyKind.STREET, street, number))
+        keys.append(_key(KeyKind.STREET_ALONE, street, number))
     keys += _name_keys(record)
     return tuple(dict.fromkeys(keys))
 

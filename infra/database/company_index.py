@@ -9,8 +9,12 @@ from collections.abc import Collection, Mapping, Sequence
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from domain.matching.keys import keys_of
 from domain.matching.records import Record
+from infra.database import bulk
 from infra.database.dialect import Sql
+
+_REKEYED_AT_ONCE = 5_000
 
 
 class CompanyIndexRows:
@@ -56,3 +60,22 @@ class CompanyIndexRows:
             {"ids": self._sql.numbers(ids)},
         )
         return {company: Record.unpacked(normal) for company, normal in rows}
+
+
+def rekey(connection: Connection, sql: Sql) -> None:
+    """Make the keys of all companies anew from their normal forms, after a change of what keys are made of."""
+    connection.execute(sa.text("DELETE FROM company_key"))
+    last = 0
+    while True:
+        rows = connection.execute(
+            sa.text(
+                "SELECT id, firm_id, normal FROM company WHERE id > :last AND normal IS NOT NULL"
+                " AND deleted_at IS NULL AND merged_into IS NULL ORDER BY id LIMIT :most"
+            ),
+            {"last": last, "most": _REKEYED_AT_ONCE},
+        ).all()
+        if not rows:
+            return
+        last = rows[-1].id
+        keys = [(row.firm_id, key.hash, row.id) for row in rows for key in keys_of(Record.unpacked(row.normal))]
+        bulk.insert_rows(connection, sql, "company_key", ("firm_id", "key", "company_id"), keys)

@@ -81,9 +81,8 @@ class Mirrored:
             hints = self.outstanding(kind)
             if not hints:
                 return
-            taken = self._work.take(self.agreement, kind)
-            assert taken is not None
-            lease = taken.lease
+            lease = self._work.take(self.agreement, kind)
+            assert lease is not None
             try:
                 done = REFRESH[kind](LeasedWork(self.database, lease), self.api, hints, more_time=more_time)
             except TransientError:

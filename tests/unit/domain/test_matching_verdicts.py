@@ -225,7 +225,7 @@ def test_clusters_do_not_chain_conflicts() -> None:
         a_company(name="Sydhavn", cvr="", phones=(), mail="", **FAR),
     ]
     records = [normalise(row) for row in rows]
-    found = clusters(records, look_up(records, MemoryIndex(dict(enumerate(records)))))
+    found = clusters(records, look_up(records, MemoryIndex(dict(enumerate(records))), all_pairs=True))
     assert sorted(map(len, found)) == [1, 1, 2]
     assert not any({0, 2} <= set(cluster) for cluster in found)
 
