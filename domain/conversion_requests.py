@@ -13,7 +13,7 @@ from domain.crm_events import CrmEvent, Misshapen, read_stored
 from domain.hints import Hint
 from domain.new_debtor import OVERRIDES, BadOverride, read_overrides
 from domain.ports import FailureReport, UnitOfWork
-from domain.take_companies import CompanyStore
+from domain.take_companies import CompanyStore, survivor
 
 
 class Wanted(NamedTuple):
@@ -71,17 +71,9 @@ def ask(companies: CompanyStore, conversions: ConversionStore, agreement: int, w
 
 def locked_survivors(companies: CompanyStore, ids: Collection[int]) -> dict[int, StoredCompany]:
     """These companies, or what each was merged into, locked; those that are not there are left out."""
-    rows = companies.lock(ids)
-    while missing := {row.merged_into for row in rows.values() if row.merged_into is not None} - rows.keys():
-        rows |= companies.lock({company for company in missing if company is not None})
-    return {company: _end_of(rows, company) for company in ids if company in rows}
-
-
-def _end_of(rows: Mapping[int, StoredCompany], company: int) -> StoredCompany:
-    row = rows[company]
-    while row.merged_into is not None:
-        row = rows[row.merged_into]
-    return row
+    rows = companies.lock((), follow=ids)
+    ends = {company: survivor(rows, company) for company in ids}
+    return {company: row for company, row in ends.items() if row is not None}
 
 
 class _Asking:

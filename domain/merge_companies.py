@@ -46,7 +46,11 @@ class Part(NamedTuple):
 
 
 class NewMerge(NamedTuple):
-    """A merge to be remembered. `fields`: every field of the survivor → before, after; `alerts`: what moved of them."""
+    """
+    A merge to be remembered.
+
+    `fields`: every field of the survivor → before, after; `alerts`: what moved of them.
+    """
 
     survivor: int
     parts: Sequence[Part]
@@ -87,7 +91,11 @@ class MergeStore(Protocol):
         ...
 
     def add(self, merge: NewMerge, *, who: str) -> int:
-        """Remember a merge and every link of its companies; those of the parts are the survivor's from now on."""
+        """
+        Remember a merge, every link of its companies, and the conversions of the parts that run.
+
+        The links of the parts are the survivor's from now on; conversions follow by themselves.
+        """
         ...
 
     def differences(self, companies: Collection[int]) -> list[Shown]: ...
@@ -279,11 +287,10 @@ def _merged_already(row: StoredCompany, merges: MergeStore) -> NotMerged:
 
 
 def _one_conversion(rows: Mapping[int, StoredCompany], stores: Stores) -> None:
+    """A conversion goes on with the survivor; two would make two debtors of one company."""
     if stores.conversions is None:
         return
-    families = {row_id: stores.merges.family([row_id]) for row_id in rows}
-    running = stores.conversions.running(set().union(*families.values()))
-    busy = {row_id: sorted(family & running.keys()) for row_id, family in families.items()}
-    named = [f"{called(rows[row_id])} (conversion {running[ones[0]]})" for row_id, ones in sorted(busy.items()) if ones]
+    running = {row_id: sorted(stores.conversions.running(stores.merges.family([row_id])).values()) for row_id in rows}
+    named = [f"{called(rows[row_id])} (conversion {ones[0]})" for row_id, ones in sorted(running.items()) if ones]
     if len(named) > 1:
         raise NotMerged(f"{' and '.join(named)} are on their way to be debtors: wait until only one of them is")

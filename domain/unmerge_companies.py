@@ -79,7 +79,11 @@ class UnmergeStore(Protocol):
         ...
 
     def end(self, merge: StoredMerge, *, who: str, kept: Sequence[Kept]) -> None:
-        """It is undone. Failures that say the CRM still knows the merged companies are closed."""
+        """
+        It is undone: conversions that still run are of the companies again whose they were.
+
+        Failures that say the CRM still knows the merged companies are closed.
+        """
         ...
 
 

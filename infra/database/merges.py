@@ -25,6 +25,7 @@ from infra.database.links import LinkRows, linked_debtor
 from infra.database.outbox import SqlOutbox
 from infra.database.tables import agreement, debtor, failure
 from infra.database.tables_companies import company, company_change, company_difference, debtor_link
+from infra.database.tables_conversions import RUNNING, conversion
 from infra.database.tables_merges import company_merge, company_merge_link, company_merge_part
 
 _link, _difference = debtor_link.c, company_difference.c
@@ -121,6 +122,7 @@ class MergeRows:
                 before=merge.before._asdict(),
                 differences=[{**each._asdict(), "since": each.since.isoformat()} for each in merge.differences],
                 alerts=list(merge.alerts),
+                conversions=self._running([part.company for part in merge.parts]),
             )
             .returning(_merge.id)
         ).scalar_one()
@@ -130,6 +132,15 @@ class MergeRows:
         )
         self._move_links(merge_id, merge.survivor, [part.company for part in merge.parts])
         return int(merge_id)
+
+    def _running(self, parts: Collection[int]) -> list[list[int]]:
+        of_them = conversion.c.company_id.in_(self.family(parts))
+        rows = self._connection.execute(
+            sa.select(conversion.c.id, conversion.c.company_id)
+            .where(of_them, sa.text(RUNNING))
+            .order_by(conversion.c.id)
+        )
+        return [[row.id, row.company_id] for row in rows]
 
     def _move_links(self, merge_id: int, survivor: int, parts: list[int]) -> None:
         """The links that live, and what somebody said of debtors that are none of these companies."""
@@ -178,6 +189,13 @@ class MergeRows:
             .where(_merge.id == merge.head.id)
             .values(undone_by=who, undone_at=sa.text(self._sql.now), kept=[each._asdict() for each in kept])
         )
+        ran = sa.select(_merge.conversions).where(_merge.id == merge.head.id)
+        for conversion_id, company_id in self._connection.execute(ran).scalar_one() or ():
+            self._connection.execute(
+                sa.update(conversion)
+                .where(conversion.c.id == conversion_id, sa.text(RUNNING))
+                .values(company_id=company_id)
+            )
         crm_ids = [part.crm_id for part in merge.made.parts if part.crm_id is not None]
         agreements = sa.select(agreement.c.number).where(agreement.c.firm_id == self._firm)
         self._connection.execute(

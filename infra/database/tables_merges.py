@@ -21,6 +21,7 @@ company_merge = sa.Table(
     sa.Column("before", sa.JSON, nullable=False),  # domain.merge_companies.Before of the survivor
     sa.Column("differences", sa.JSON, nullable=False),  # those that went: domain.merge_companies.Shown
     sa.Column("alerts", sa.JSON, nullable=False),  # what moved of them
+    sa.Column("conversions", sa.JSON(none_as_null=True)),  # [conversion, company] of those that ran
     sa.Column("undone_by", sa.Text),
     sa.Column("undone_at", UtcDateTime()),
     sa.Column("kept", sa.JSON(none_as_null=True)),  # what stayed with the survivor when it was undone

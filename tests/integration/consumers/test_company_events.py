@@ -12,6 +12,7 @@ from infra.bootstrap import Services
 from infra.database.inbox import SqlInbox
 from tests.support.companies import NORDVIND, companies, history
 from tests.support.databases import AGREEMENT, do, rows, scalar
+from tests.support.merges import merged, undone
 
 NOON = dt.datetime(2026, 5, 4, 12, tzinfo=dt.UTC)
 
@@ -99,3 +100,15 @@ def test_a_merged_company_that_lives_on_in_the_crm_is_shown(services: Services) 
     arrive(services, ("company.deleted", {"id": "crm-18"}, 3))
     assert failures(services) == []
     assert companies(services.database)[0].name == NORDVIND["name"]
+
+
+def test_undoing_a_merge_ends_the_question(services: Services) -> None:
+    """That the CRM still knows a company that is one of its own again is as it should be."""
+    arrive(services, upserted(), ("company.upserted", {"id": "crm-18", "name": "Sydvind"}, 1))
+    merge = merged(services.database, 1, 2)
+    arrive(services, ("company.upserted", {"id": "crm-18", "name": "Sydvind II"}, 2))
+    assert [failure.reason for failure in failures(services)] == ["still_alive"]
+    undone(services.database, merge.id)
+
+    assert failures(services) == []
+    assert [row.name for row in companies(services.database)] == [NORDVIND["name"], "Sydvind II"]

@@ -7,11 +7,14 @@ from typing import Any
 
 import pytest
 
+from domain.conversion_requests import Wanted, ask
 from domain.merging import Keep, NotMerged
 from domain.take_companies import Deletion, Outcome, Upsert
+from infra.database.companies import CompanyRows
+from infra.database.conversions import ConversionRows
 from infra.database.engine import Database
-from tests.support.companies import companies, crm, history, take
-from tests.support.databases import do, rows, scalar
+from tests.support.companies import companies, crm, firm_of, history, take
+from tests.support.databases import AGREEMENT, do, rows, scalar
 from tests.support.merges import MARIE, debtor, linked, links_of, merged, state, undone
 
 DIFFERENCES = "SELECT company_id, debtor_id, field, theirs FROM company_difference ORDER BY 1, 2, 3"
@@ -254,6 +257,31 @@ def test_a_deleted_company_may_become_part_of_a_living_one(three: Database) -> N
     assert links_of(three) == {4711: 1}
     undone(three, done.id)
     assert companies(three)[1].deleted_at is not None
+
+
+def convert(database: Database, crm_id: str) -> int:
+    with database.write() as connection:
+        conversions = ConversionRows(connection, database.sql, AGREEMENT)
+        companies_ = CompanyRows(connection, database.sql, firm_of(database))
+        [asked] = ask(companies_, conversions, AGREEMENT, [Wanted(crm_id)])
+    return asked.conversion.id
+
+
+def test_conversions_follow_and_go_back(three: Database) -> None:
+    """Two on their way to be debtors are not merged; one goes on with the survivor, and back with its company."""
+    first, third = convert(three, "crm-1"), convert(three, "crm-3")
+    with pytest.raises(NotMerged, match=rf"\(conversion {first}\) and #3 .* \(conversion {third}\) are on their way"):
+        merged(three, 1, 2, 3)
+    do(three, "UPDATE conversion SET state = 'failed' WHERE id = :id", id=first)
+    done = merged(three, 1, 3, survivor=1)
+    do(three, "UPDATE conversion SET state = 'requested', company_id = 2 WHERE id = :id", id=first)
+    with pytest.raises(NotMerged, match="on their way"):
+        merged(three, 1, 2)
+
+    assert convert(three, "crm-1") == third
+    do(three, "UPDATE conversion SET company_id = 1 WHERE id = :id", id=third)
+    undone(three, done.id)
+    assert scalar(three, "SELECT company_id FROM conversion WHERE id = :id", id=third) == 3
 
 
 def test_merges_are_told(three: Database) -> None:
