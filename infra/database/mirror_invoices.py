@@ -286,7 +286,11 @@ class InvoiceRows:
             )
 
     def open_lines(self, after: int, limit: int) -> list[int]:
-        """Invoices above `after` whose lines are pending or unverified, sorted, at most `limit`."""
+        """
+        Invoices above `after` whose lines are pending or unverified, sorted, at most `limit`.
+
+        It walks all invoices by key: a resync asks at its end, an index would be kept up for every invoice ever stored.
+        """
         rows = self._connection.execute(
             sa.text(
                 "SELECT number FROM invoice WHERE agreement = :agreement AND lines_state IN ('pending', 'unverified')"

@@ -16,7 +16,7 @@ _GROWING = ("debtor", "invoice", "invoice_line", "reading", "inbox")
 
 
 def refresh_statistics(database: Database) -> list[str]:
-    """Analyse the tables that grew to three times their size; returns their names. Raises DatabaseAway."""
+    """Analyse the tables that grew to ten times their size; returns their names. Raises DatabaseAway."""
     if not database.sql.postgresql:
         return []  # SQLite prefers the unique index by rule
     with database.quick() as connection:
@@ -24,7 +24,7 @@ def refresh_statistics(database: Database) -> list[str]:
             sa.text(
                 "SELECT s.relname FROM pg_stat_user_tables s JOIN pg_class c ON c.oid = s.relid"
                 " WHERE s.schemaname = current_schema() AND s.relname = ANY(:tables)"
-                " AND s.n_mod_since_analyze > 500 + greatest(c.reltuples, 0) * 2"
+                " AND s.n_mod_since_analyze > 500 + greatest(c.reltuples, 0) * 9"
             ),
             {"tables": list(_GROWING)},
         )

@@ -238,6 +238,9 @@ invoice = sa.Table(
     sa.Column("correlation_id", sa.String(32)),
     sa.Column("first_seen_at", UtcDateTime(), nullable=False),
     sa.Column("changed_at", UtcDateTime(), nullable=False),
+    # Headers come first, then the state of their lines: room for it in the same page, and no index of it, keep the
+    # index entries of the row where they are.
+    postgresql_with={"fillfactor": "50"},
 )
 sa.Index("ix_invoice_debtor", invoice.c.debtor_id, invoice.c.date)
 _unpaid = invoice.c.remainder != 0
@@ -245,14 +248,6 @@ sa.Index("ix_invoice_unpaid", invoice.c.debtor_id, postgresql_where=_unpaid, sql
 _orphan = invoice.c.debtor_id.is_(None)
 sa.Index(
     "ix_invoice_orphan", invoice.c.agreement, invoice.c.debtor_number, postgresql_where=_orphan, sqlite_where=_orphan
-)
-_open_lines = invoice.c.lines_state.in_(["pending", "unverified"])
-sa.Index(
-    "ix_invoice_open_lines",
-    invoice.c.agreement,
-    invoice.c.number,
-    postgresql_where=_open_lines,
-    sqlite_where=_open_lines,
 )
 
 invoice_line = sa.Table(
