@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import click
 
+from cli.agreement_companies import companies
 from cli.groups import groups
 from cli.new_debtors import new_debtors
 from cli.output import (
@@ -83,6 +84,7 @@ def agreement() -> None:
     """Connect e-conomic agreements, test them, print their webhook addresses."""
 
 
+agreement.add_command(companies)
 agreement.add_command(groups)
 agreement.add_command(reference)
 agreement.add_command(new_debtors)

@@ -92,7 +92,7 @@ def follow_debtors(work: WorkPort, hints: Sequence[Hint], *, more_time: Callable
             return done
         if uow.imports.under_way():
             return Refreshed(hints=len(hints), finished=False, again_in_s=IMPORT_TAKES_S)
-        room = following.most_at_once - uow.register.made_lately(AT_ONCE_S)
+        room = max(0, following.most_at_once - uow.register.made_lately(AT_ONCE_S))
     _Following(work, hints, following, done).go(room)
     return done
 

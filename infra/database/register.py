@@ -12,6 +12,7 @@ from sqlalchemy.engine import Connection
 
 from domain.companies import said_by_debtor
 from domain.follow_debtors import WHO, Following
+from domain.hints import match_hint
 from domain.links import LinkedDebtor
 from domain.matching import weights as w
 from domain.matching.index import CROWDING
@@ -19,6 +20,8 @@ from domain.matching.keys import KeyKind, keys_of
 from domain.normal_forms import debtor_form
 from infra.database.conversions import ConversionRows
 from infra.database.dialect import Sql
+from infra.database.engine import Database
+from infra.database.inbox import SqlInbox
 from infra.database.links import linked_debtor, living_debtors
 from infra.database.scope import in_scope
 from infra.database.tables import agreement, debtor
@@ -161,6 +164,24 @@ class RegisterRows:
 
     def creating_names(self) -> Collection[str]:
         return ConversionRows(self._connection, self._sql, self._agreement).creating_names()
+
+
+def follow_settings(connection: Connection, number: int) -> dict[str, object]:
+    """What an agreement's debtors do to companies, by name; `companies_since` None: nothing yet."""
+    columns = (agreement.c.companies_since, agreement.c.create_companies, agreement.c.most_at_once)
+    row = connection.execute(sa.select(*columns).where(agreement.c.number == number)).one()
+    return dict(row._mapping)
+
+
+def set_following(database: Database, number: int, *, create: bool | None, most_at_once: int | None) -> None:
+    """Change what is not None; debtors that may become companies now are looked at."""
+    chosen = {"create_companies": create, "most_at_once": most_at_once}
+    values = {name: value for name, value in chosen.items() if value is not None}
+    with database.write() as connection:
+        changed = sa.update(agreement).where(agreement.c.number == number).values(values)
+        since = connection.execute(changed.returning(agreement.c.companies_since)).scalar_one()
+        if create and since is not None:
+            SqlInbox(connection, database.sql).add([match_hint(number, None, "")])
 
 
 _FIELD = {KeyKind.CVR: "cvr", KeyKind.PHONE: "phone", KeyKind.MAIL: "email", KeyKind.DOMAIN: "website"}
