@@ -8,7 +8,7 @@ from pathlib import Path
 
 from flask import Blueprint, Flask, url_for
 
-from console import debtors, errors, failures, language, operations, security, sign_in
+from console import conversion_form, debtors, errors, failures, language, operations, security, sign_in
 from console.ports import ConsoleServices
 from infra.database.users import Users
 
@@ -45,4 +45,5 @@ def register(app: Flask, services: ConsoleServices) -> None:
     debtors.add_routes(pages, services)
     operations.add_routes(pages, services)
     failures.add_routes(pages, services)
+    conversion_form.add_routes(pages, services)
     app.register_blueprint(pages)

@@ -7,7 +7,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from infra.conversion_desk import ConversionDesk
 from infra.database.engine import Database
+from infra.form_links import FormLinks
 from infra.settings import Settings
 
 
@@ -22,6 +24,12 @@ class ConsoleServices(Protocol):
 
     @property
     def database(self) -> Database: ...
+
+    @property
+    def forms(self) -> FormLinks: ...
+
+    @property
+    def desk(self) -> ConversionDesk: ...
 
     def ask(self, agreement: int, debtor: int) -> str:
         """Have a debtor read again soon; returns the correlation id. Raises NotStored."""

@@ -17,7 +17,12 @@ from flask_wtf.csrf import CSRFProtect  # type: ignore[import-untyped]
 from domain.errors import ConfigurationError
 from infra.settings import Settings
 
-OPEN_ENDPOINTS = frozenset({"console.login", "console.check_password", "console.choose_language", "console.static"})
+OPEN_ENDPOINTS = frozenset(
+    {
+        *("console.login", "console.check_password", "console.choose_language", "console.static"),
+        *("console.conversion_form", "console.answer_conversion"),  # who has the signed link may see that one form
+    }
+)
 """Everything else needs a signed-in person."""
 
 SESSION_S = 12 * 3600

@@ -144,7 +144,7 @@ def connect(settings: Settings) -> Services:
         wake_ups=wake_ups,
         office=ConversionOffice(forms),
         forms=forms,
-        desk=ConversionDesk(database, wake_ups, forms),
+        desk=ConversionDesk(database, wake_ups.note, forms),
     )
 
 

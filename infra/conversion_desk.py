@@ -18,7 +18,6 @@ from infra.database.conversions import untold
 from infra.database.engine import Database
 from infra.database.unit_of_work import SqlUnitOfWork
 from infra.form_links import FormLinks
-from infra.intake.wake_ups import WakeUps
 
 TELL_AFTER_S = 60.0
 """Whoever asked hears within a minute that it takes longer (crm.md §6)."""
@@ -29,11 +28,11 @@ T = TypeVar("T")
 
 
 class ConversionDesk:
-    """Safe for threads."""
+    """Safe for threads; `wake` is called once there is something to do."""
 
-    def __init__(self, database: Database, wake_ups: WakeUps, forms: FormLinks) -> None:
+    def __init__(self, database: Database, wake: Callable[[int, Kind], object], forms: FormLinks) -> None:
         self._database = database
-        self._wake_ups = wake_ups
+        self._wake = wake
         self._forms = forms
 
     def ask(self, agreement: int, wanted: Wanted) -> Asked:
@@ -80,5 +79,5 @@ class ConversionDesk:
         with self._database.write() as connection:
             done = action(SqlUnitOfWork(connection, self._database.sql, agreement, None))
         if wake:
-            self._wake_ups.note(agreement, Kind.CONVERSIONS)
+            self._wake(agreement, Kind.CONVERSIONS)
         return done

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from domain.companies import CompanyFields
+from infra.database.tables import agreement as _agreement
 from infra.database.tables import debtor
 from infra.database.tables_companies import company, company_difference, debtor_link
 from infra.database.views_debtors import contained, terms
@@ -89,6 +90,12 @@ def names_of(connection: Connection, ids: Collection[int]) -> dict[int, Named]:
         return {}
     found = sa.select(company.c.id, company.c.crm_id, company.c.name).where(company.c.id.in_(sorted(ids)))
     return {row.id: Named(row.id, row.crm_id, row.name) for row in connection.execute(found)}
+
+
+def firm_of(connection: Connection, agreement: int) -> int:
+    """Whose agreement it is."""
+    row = sa.select(_agreement.c.firm_id).where(_agreement.c.number == agreement)
+    return int(connection.execute(row).scalar_one())
 
 
 def is_merged(connection: Connection, firm: int, crm_id: str) -> bool:

@@ -142,6 +142,7 @@ class Form:
                 f"UPDATE {table} SET lease_until = {self.database.sql.after('ago')} WHERE lease_token IS NOT NULL",
                 ago=-1,
             )
+        do(self.database, "UPDATE conversion SET lease_until = NULL WHERE lease_until IS NOT NULL")
 
     def ready_url(self) -> str:
         return f"{self.address}/health/ready"

@@ -19,9 +19,11 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 import console
+from infra.conversion_desk import ConversionDesk
 from infra.database import tables
 from infra.database.engine import Database
 from infra.database.users import Users
+from infra.form_links import FormLinks
 from infra.settings import Settings
 
 NOW = dt.datetime.now(dt.UTC)
@@ -37,6 +39,14 @@ class FakeServices:
     keys: list[str]
     database: Database
     asked: list[tuple[int, int]] = field(default_factory=list)
+
+    @property
+    def forms(self) -> FormLinks:
+        return FormLinks(self.keys, self.settings.public_url)
+
+    @property
+    def desk(self) -> ConversionDesk:
+        return ConversionDesk(self.database, lambda *_: None, self.forms)
 
     def ask(self, agreement: int, debtor: int) -> str:
         self.asked.append((agreement, debtor))

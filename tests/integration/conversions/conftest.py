@@ -165,5 +165,19 @@ class Firm:
 
 @pytest.fixture
 def firm(database: Database) -> Firm:
+    return _firm(database)
+
+
+@pytest.fixture
+def sqlite_firm(sqlite: Database) -> Firm:
+    return _firm(sqlite)
+
+
+@pytest.fixture
+def postgresql_firm(postgres: Database) -> Firm:
+    return _firm(postgres)
+
+
+def _firm(database: Database) -> Firm:
     add_agreement(database)
     return Firm(database, Ledger(), Office())
