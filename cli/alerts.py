@@ -98,6 +98,7 @@ def show(alert_id: int, as_json: bool) -> None:
 @click.argument("alert_id", metavar="[ID]", type=int, required=False)
 @click.option("--link", "given", flag_value=Answer.LINK, type=Answer, help="it is the candidate")
 @click.option("--create", "given", flag_value=Answer.CREATE, type=Answer, help="it is a company of its own: make one")
+@click.option("--merge", "given", flag_value=Answer.MERGE, type=Answer, help="companies: they are one")
 @click.option("--not-duplicate", "given", flag_value=Answer.NOT_DUPLICATE, type=Answer, help="they are not one")
 @click.option("--leave", "given", flag_value=Answer.LEAVE, type=Answer, help="do nothing, and do not ask again for now")
 @click.option("--company", help="the candidate meant: the CRM's id, or # and Debitor's own")
@@ -118,7 +119,7 @@ def decide(
 ) -> None:
     """Answer one alert, or all of one reason at once; either can be undone."""
     if given is None:
-        raise click.UsageError("say what it is: --link, --create, --not-duplicate or --leave")
+        raise click.UsageError("say what it is: --link, --create, --merge, --not-duplicate or --leave")
     if everything == (alert_id is not None) or everything != (reason is not None):
         raise click.UsageError("name one alert, or all of one reason with --all --reason REASON")
     if everything and (company or debtor):
@@ -162,6 +163,9 @@ def undo(alert_id: int | None, decision: int | None, as_json: bool) -> None:
         return
     undone = [each for each in outcomes if each.problem is None]
     click.echo(f"{counted(len(undone), 'answer')} taken back: they are asked about again.")
+    for each in undone:
+        if each.kept:
+            click.echo(f"{each.name}: what came later stays with the survivor: {', '.join(each.kept)}.")
     _print_problems(outcomes)
 
 
@@ -205,7 +209,7 @@ def _print_answered(done: Answered) -> None:
 
 def _said(outcome: Outcome) -> str:
     assert outcome.ending is not None
-    return {"linked": "is linked", "created": "is a new company"}.get(
+    return {"linked": "is linked", "created": "is a new company", "merged": "is merged"}.get(
         outcome.ending.value, outcome.ending.value.replace("_", " ")
     )
 

@@ -15,8 +15,9 @@ from hashlib import blake2b
 from typing import NamedTuple, Protocol
 
 from domain.matching import weights as w
+from domain.matching.comparison import compare
 from domain.matching.records import Record
-from domain.matching.verdicts import Action, Candidate, Rung, Verdict
+from domain.matching.verdicts import MOST_SHOWN, Action, Candidate, Rung, Verdict
 
 
 class RecordKind(StrEnum):
@@ -92,19 +93,38 @@ class NewAlert(NamedTuple):
     asked: tuple[Asked, ...]
 
 
-def alerts_of(verdicts: Mapping[int, Verdict], kind: RecordKind = RecordKind.DEBTOR) -> list[NewAlert]:
+def alerts_of(verdicts: Mapping[int, Verdict]) -> list[NewAlert]:
     """
-    The alerts that verdicts call for, a group each; verdicts of another action are passed over.
+    The alerts that verdicts about debtors call for, a group each; verdicts of another action are passed over.
 
     Args:
-        verdicts: by our own id of the judged record.
+        verdicts: by our own id of the judged debtor.
     """
     by_reason: dict[AlertReason, list[Asked]] = defaultdict(list)
     for record, verdict in verdicts.items():
         if verdict.action is Action.ALERT:
-            reason = AlertReason.COMPANIES if kind is RecordKind.COMPANY else _reason(verdict)
-            by_reason[reason].append(Asked(RecordRef(kind, record), verdict.candidates))
+            by_reason[_reason(verdict)].append(Asked(RecordRef(RecordKind.DEBTOR, record), verdict.candidates))
     return [NewAlert(reason, group) for reason, asked in by_reason.items() for group in groups(asked)]
+
+
+def alerts_of_companies(doubtful: Mapping[int, Collection[int]], records: Mapping[int, Record]) -> list[NewAlert]:
+    """
+    The alerts about companies that may be others, a group each.
+
+    Args:
+        doubtful: company → those it may be.
+        records: normal forms of the living; whoever is not among them is passed over.
+    """
+    asked = []
+    for company, others in doubtful.items():
+        if company not in records:
+            continue
+        compared = {other: compare(records[company], records[other]) for other in others if other in records}
+        candidates = [Candidate(other, one.score, one.reasons, one.against) for other, one in compared.items()]
+        candidates.sort(key=lambda candidate: (-candidate.score, candidate.company))
+        if candidates:
+            asked.append(Asked(RecordRef(RecordKind.COMPANY, company), tuple(candidates[:MOST_SHOWN])))
+    return [NewAlert(AlertReason.COMPANIES, group) for group in groups(asked)]
 
 
 def _reason(verdict: Verdict) -> AlertReason:

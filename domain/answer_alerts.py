@@ -18,8 +18,12 @@ from domain.errors import PermanentError
 from domain.events import EventType, Outbox
 from domain.links import LinkedDebtor, LinkStore, NewLink, link, note_link
 from domain.matching.verdicts import Candidate
+from domain.merge_companies import Stores as MergeStores
+from domain.merge_companies import merge
+from domain.merging import Wish
 from domain.proposals import new_company
 from domain.take_companies import CompanyChanges, CompanyStore, Entry, company_event
+from domain.unmerge_companies import UnmergeStore
 
 AT_ONCE = 50
 """Alerts answered in one transaction."""
@@ -57,7 +61,14 @@ class AskedRecord(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What became of one record; `problem` says why nothing did, `company` is the one it is or became."""
+    """
+    What became of one record.
+
+    Attributes:
+        company: the one it is or became.
+        problem: why nothing was done.
+        kept: what a merge that was taken back left with the survivor, since it came later.
+    """
 
     alert: int
     record: RecordRef
@@ -65,6 +76,7 @@ class Outcome(NamedTuple):
     ending: Ending | None = None
     company: int | None = None
     problem: str | None = None
+    kept: tuple[str, ...] = ()
 
 
 class Undoing(NamedTuple):
@@ -125,6 +137,8 @@ class Stores(NamedTuple):
     companies: CompanyStore
     links: LinkStore
     outbox: Outbox
+    merging: MergeStores
+    merges: UnmergeStore
 
 
 Transaction = Callable[[], AbstractContextManager[Stores]]
@@ -197,12 +211,15 @@ class _Answering:
         self._decision = decision
         self._reason = reason
         self._debtors: Mapping[int, LinkedDebtor] = {}
+        self._current: Sequence[AskedRecord] = ()
+        self._survivors: dict[int, int] = {}  # alert → what its companies were merged into
 
     def about(self, alerts: Sequence[int]) -> Answered:
         before = self._lock(alerts)
         open_before = {each.id for each in before if each.ending is None}
         outcomes = []
-        for each in self._stores.answers.records(alerts):
+        self._current = self._stores.answers.records(alerts)
+        for each in self._current:
             if self._choice.record not in (None, each.record):
                 continue
             if each.ending is None:
@@ -222,7 +239,7 @@ class _Answering:
             )
         if answer_ is Answer.CREATE:
             stores.companies.create_alone()
-        if answer_ is Answer.LINK:
+        if answer_ in (Answer.LINK, Answer.MERGE):
             wanted = {candidate.company for each in open_ones for candidate in each.candidates}
             wanted |= {each.record.id for each in open_ones if each.record.kind is RecordKind.COMPANY}
             stores.companies.lock(wanted)
@@ -231,8 +248,6 @@ class _Answering:
 
     def _one(self, each: AskedRecord) -> Outcome:
         try:
-            if self._choice.answer not in _ANSWERS:
-                raise NotAnswered("companies are merged with `debitor companies merge`")
             return _ANSWERS[self._choice.answer](self, each)
         except PermanentError as error:
             return _problem(each, str(error))
@@ -267,6 +282,22 @@ class _Answering:
         self._stores.answers.remember([*pairs, *twins], left=False, who=self._who)
         done = {"company": company.id, "created": company.fields._asdict(), "pairs": pairs_as_json([*pairs, *twins])}
         return self._done(each, Ending.CREATED, done, company.id)
+
+    def _merge(self, each: AskedRecord) -> Outcome:
+        """The whole group becomes one company, with its first record; the others are part of that."""
+        if each.record.kind is not RecordKind.COMPANY:
+            raise NotAnswered(f"{each.name} is a debtor: it is linked to a company, not merged with it")
+        if self._choice.company is not None:
+            raise NotAnswered("all companies of a group are merged; for some of them: debitor companies merge")
+        survivor = self._survivors.get(each.alert)
+        if survivor is not None:
+            return self._done(each, Ending.MERGED, {"company": survivor}, survivor)
+        group = [one for one in self._current if one.alert == each.alert and one.ending is None]
+        companies = {one.record.id for one in group} | {c.company for one in group for c in one.candidates}
+        merged = merge(self._stores.merging, Wish(tuple(sorted(companies))), who=self._who)
+        self._survivors[each.alert] = merged.survivor.id
+        done = {"company": merged.survivor.id, "merge": merged.id}
+        return self._done(each, Ending.MERGED, done, merged.survivor.id)
 
     def _apart(self, each: AskedRecord) -> Outcome:
         left = self._choice.answer is Answer.LEAVE
@@ -310,6 +341,7 @@ class _Answering:
 _ANSWERS: Mapping[Answer, Callable[[_Answering, AskedRecord], Outcome]] = {
     Answer.LINK: _Answering._link,
     Answer.CREATE: _Answering._create,
+    Answer.MERGE: _Answering._merge,
     Answer.NOT_DUPLICATE: _Answering._apart,
     Answer.LEAVE: _Answering._apart,
 }

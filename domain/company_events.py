@@ -50,7 +50,7 @@ def _take(uow: UnitOfWork, hints: Sequence[Hint], done: Refreshed) -> None:
             records.append(record_of(read_stored(hint.body or ""), hint.correlation_id))
         except (Misshapen, ValueError, KeyError) as error:
             failures.append(_unusable(hint, error))
-    taken = take_companies(uow.companies, records, who=WHO)
+    taken = take_companies(uow.companies, records, who=WHO, alerts=uow.alerts)
     done.outcomes.update(each.outcome.value for each in taken)
     done.outcomes["unusable"] += len(failures)
     last = {

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
-from domain.alerts import AlertStore, alerts_of
+from domain.alerts import AlertStore, Ending, alerts_of
 from domain.companies import Change, LinkedHow, What, said_by_debtor
 from domain.events import Outbox
 from domain.links import LinkedDebtor, LinkStore, NewLink, followed, joined, note_change, note_link
@@ -140,6 +140,7 @@ class _Carrying:
         self._links: list[NewLink] = []
         self._seen: dict[int, Mapping[str, str | None]] = {}
         self._asked: dict[int, Verdict] = {}
+        self._fitting_none: list[int] = []
 
     def out(self, proposals: Sequence[Proposal]) -> list[Carried]:
         self._lock(proposals)
@@ -178,6 +179,8 @@ class _Carrying:
                 return self._create(proposal, standing)
             case Proposed.ALERT:
                 return self._ask(proposal)
+        if proposal.left in (Left.NAMELESS, Left.NOT_WANTED):
+            self._fitting_none.append(debtor.id)
         return Carried(proposal, Did.LEFT)
 
     def _follow(self, proposal: Proposal, standing: Standing) -> Carried:
@@ -262,6 +265,7 @@ class _Carrying:
             stores.companies.write(changes, who=self._who)
         stores.links.add(self._links)
         stores.links.saw(self._seen)
+        stores.alerts.close_for(debtors=self._fitting_none, how=Ending.CLEARED, who=self._who)
         stores.alerts.raise_groups(alerts_of(self._asked))
         stores.outbox.add(told_changes(changes))
 

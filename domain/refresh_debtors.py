@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from domain.accounting_api import AccountingApi
+from domain.alerts import Ending
+from domain.companies import Side
 from domain.debtor_reader import DebtorReader, Readings
 from domain.debtors import Debtor, DebtorChanges, Edge, Outcome, decide, is_stranger
 from domain.hints import Hint, HintTracker, Kind, NewHint, Source, bundles, match_hint
@@ -133,6 +135,9 @@ def _store(
             before = uow.debtors.parties([*(row_id for row_id, _ in changes.update), *changes.bury])
         matched = _to_match(uow, changes) if tracker and uow.follows_companies else set()
         uow.debtors.write(changes, causes)
+        ended = [*changes.bury, *(ends for ends, _ in changes.absorb)]
+        if ended and uow.follows_companies:
+            uow.alerts.close_for(debtors=ended, how=Ending.GONE, who=Side.ECONOMIC)
         uow.debtors.remember_edges(claimed)
         uow.debtors.adopt_invoices([number for number, debtor in fresh.items() if debtor is not None])
         uow.inbox.add(

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
+from domain.alerts import AlertStore, alerts_of_companies
 from domain.companies import Change, CompanyFields, Owner, Refusal, Side, StoredCompany, Values, What, take_change
 from domain.events import EventType, NewEvent, Outbox, company_subject
 from domain.matching.growing import GrowingIndex
@@ -151,6 +152,7 @@ def take_companies(
     who: str,
     mode: Mode = Mode.BOTH,
     outbox: Outbox | None = None,
+    alerts: AlertStore | None = None,
 ) -> list[Taken]:
     """
     Take in records in this order, in the transaction that `store` is part of.
@@ -162,6 +164,7 @@ def take_companies(
     Args:
         who: for the history: crm, api, file or a person.
         outbox: where new and changed companies are told of. What a record with a CRM id says, the CRM knows already.
+        alerts: where people are asked about new companies that a rung of the ladder says are known by another id.
 
     Returns:
         What became of each record, in their order.
@@ -170,6 +173,10 @@ def take_companies(
     taking.load(records)
     taken = [taking.take(record) for record in records]
     store.write(taking.changes, who=who)
+    doubtful = {each.company: each.doubtful for each in taken if each.company is not None and each.doubtful}
+    if doubtful and alerts is not None:
+        forms = store.records(set(doubtful).union(*doubtful.values()))
+        alerts.raise_groups(alerts_of_companies(doubtful, forms))
     if outbox is not None:
         outbox.add(told_changes(taking.changes, taking.news))
     return taken

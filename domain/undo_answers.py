@@ -12,6 +12,7 @@ from domain.answer_alerts import AT_ONCE, AskedRecord, NotAnswered, Outcome, Sto
 from domain.errors import PermanentError
 from domain.links import LinkedDebtor
 from domain.taking_back import LinkMade, take_back
+from domain.unmerge_companies import unmerge
 
 
 def undo(stores: Stores, alert: int, *, who: str) -> list[Outcome]:
@@ -66,8 +67,7 @@ def _nothing(alert: int, records: Sequence[AskedRecord], stores: Stores) -> str:
 
 def _undo(stores: Stores, decision: int, records: Sequence[AskedRecord], who: str) -> list[Outcome]:
     debtors = stores.links.debtors({each.record.id for each in records if each.record.kind is RecordKind.DEBTOR})
-    companies = {done["company"] for each in records if (done := _done(each)) and "company" in done}
-    stores.companies.lock(companies)
+    stores.companies.lock(_companies(stores, records))
     stores.answers.lock({each.alert for each in records})
     current = {each.id: each for each in stores.answers.records({each.alert for each in records})}
     outcomes, undone = [], []
@@ -77,18 +77,34 @@ def _undo(stores: Stores, decision: int, records: Sequence[AskedRecord], who: st
             outcomes.append(_outcome(each, problem=f"{each.name}: the answer was taken back, or is another by now"))
             continue
         try:
-            _take_back(stores, now, debtors.get(each.record.id), who)
+            kept = _take_back(stores, now, debtors.get(each.record.id), who)
         except PermanentError as error:
             outcomes.append(_outcome(each, problem=f"{each.name}: {error}"))
         else:
             undone.append(now)
-            outcomes.append(_outcome(each))
+            outcomes.append(_outcome(each)._replace(kept=kept))
     stores.answers.undone(undone, decision=decision, who=who)
     return outcomes
 
 
-def _take_back(stores: Stores, each: AskedRecord, debtor: LinkedDebtor | None, who: str) -> None:
+def _companies(stores: Stores, records: Sequence[AskedRecord]) -> set[int]:
+    """What taking back may touch."""
+    companies: set[int] = set()
+    for each in records:
+        done = _done(each)
+        if "merge" in done and (merged := stores.merges.load(done["merge"])) is not None:
+            companies.update(merged.companies)
+        elif "company" in done:
+            companies.add(done["company"])
+    return companies
+
+
+def _take_back(stores: Stores, each: AskedRecord, debtor: LinkedDebtor | None, who: str) -> tuple[str, ...]:
+    """Returns what was left as it is, in words."""
     done = _done(each)
+    if "merge" in done:
+        kept = unmerge(stores.merging, stores.merges, done["merge"], who=who).kept
+        return tuple(f"{one.kind} {one.name}" for one in kept)
     if each.ending in (Ending.LINKED, Ending.CREATED):
         if debtor is None:
             raise NotAnswered("it is deleted in e-conomic since")
@@ -98,6 +114,7 @@ def _take_back(stores: Stores, each: AskedRecord, debtor: LinkedDebtor | None, w
     stores.answers.forget(
         [(RecordRef(RecordKind(kind), record), other) for kind, record, other in done.get("pairs", ())]
     )
+    return ()
 
 
 def _done(each: AskedRecord) -> Mapping[str, Any]:

@@ -18,6 +18,7 @@ from domain.matching.keys import keys_of
 from domain.normal_forms import company_form
 from domain.take_companies import Mode, Outcome, Taken, Upsert, take_companies
 from infra.database import company_files
+from infra.database.alerts import AlertRows
 from infra.database.companies import CompanyRows
 from infra.database.engine import Database
 from infra.database.outbox import SqlOutbox
@@ -187,7 +188,8 @@ class _Reading:
             attempt = connection.begin_nested() if self._dry_run else None
             store = CompanyRows(connection, self._database.sql, self._firm)
             outbox = SqlOutbox(connection, self._database.sql, firm=self._firm)
-            taken = iter(take_companies(store, records, who=WHO, mode=self._mode, outbox=outbox))
+            alerts = AlertRows(connection, self._database.sql, self._firm)
+            taken = iter(take_companies(store, records, who=WHO, mode=self._mode, outbox=outbox, alerts=alerts))
             for each in portion:
                 outcome = None if each.row.record is None else next(taken)
                 lines.append(_line(each, outcome, columns))

@@ -15,6 +15,7 @@ from domain.crm_events import UNSTORABLE, Misshapen
 from domain.take_companies import Outcome, Upsert, take_companies
 from infra.bootstrap import Services
 from infra.database import company_views
+from infra.database.alerts import AlertRows
 from infra.database.companies import CompanyRows
 from infra.database.company_views import Company
 from webhooks import api_shapes as shapes
@@ -60,7 +61,8 @@ def add_companies(api: Blueprint, services: Services) -> None:
         with services.database.write() as connection:
             if company_views.is_merged(connection, firm, wanted):
                 raise Problem(409, f"company {wanted} was merged into another one; nothing was changed")
-            [taken] = take_companies(CompanyRows(connection, services.database.sql, firm), [record], who=WHO)
+            parts = (connection, services.database.sql, firm)
+            [taken] = take_companies(CompanyRows(*parts), [record], who=WHO, alerts=AlertRows(*parts))
         if taken.outcome is Outcome.SUPERSEDED:
             raise Problem(409, f"company {wanted} is stored as of a later time than this server's clock shows")
         shown = shapes.company(stored(firm, wanted))

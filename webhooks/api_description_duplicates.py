@@ -68,6 +68,7 @@ _OUTCOMES = {
             "ending": {"enum": [*Ending, None]},
             "company": {**WHOLE, "description": "Debitor's own id of the one it is or became"},
             "problem": {**TEXT, "description": "why it was left as it is"},
+            "kept": {**_TEXTS, "description": "what a merge that was taken back left with the survivor"},
         }
     ),
 }

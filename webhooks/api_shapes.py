@@ -298,4 +298,5 @@ def outcome(row: Outcome) -> Json:
         "ending": row.ending,
         "company": row.company,
         "problem": row.problem,
+        "kept": list(row.kept),
     }

@@ -7,7 +7,6 @@ against it; then the scored comparison. A rung that something does stand against
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -254,45 +253,3 @@ def _stands(rung: Rung, comparison: Comparison) -> bool:
     if rung in (Rung.PHONE, Rung.CUSTOMER_NUMBER, Rung.CUSTOMER_NUMBER_ZIP):
         return comparison.name_agrees or comparison.place_agrees
     return True
-
-
-class Group(NamedTuple):
-    """Records that a person should look at together: one alert."""
-
-    records: tuple[int, ...]
-    companies: tuple[int, ...]
-    score: float
-
-
-def alert_groups(verdicts: Mapping[int, Verdict]) -> list[Group]:
-    """
-    One group for all records whose alerts share a company, each sorted; best score first.
-
-    Args:
-        verdicts: by the judged record's own id.
-    """
-    groups: dict[int, set[int]] = {}  # first company of a group → records
-    home: dict[int, int] = {}  # company → first company of its group
-    members: dict[int, set[int]] = {}
-    best: dict[int, float] = {}
-    for record, verdict in verdicts.items():
-        if verdict.action is not Action.ALERT:
-            continue
-        companies = [candidate.company for candidate in verdict.candidates]
-        first, *others = dict.fromkeys(home.get(company, company) for company in companies)
-        groups.setdefault(first, set()).add(record)
-        best[first] = max(best.get(first, 0.0), verdict.candidates[0].score)
-        for other in others:
-            groups[first] |= groups.pop(other, set())
-            members.setdefault(first, set()).update(members.pop(other, {other}))
-            best[first] = max(best[first], best.pop(other, 0.0))
-        members.setdefault(first, {first}).update(companies)
-        for company in members[first]:
-            home[company] = first
-    return sorted(
-        (
-            Group(tuple(sorted(records)), tuple(sorted(members[first])), best[first])
-            for first, records in groups.items()
-        ),
-        key=lambda group: (-group.score, group.records),
-    )

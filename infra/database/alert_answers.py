@@ -82,7 +82,7 @@ class AlertAnswers:
             self._connection.execute(
                 sa.text(
                     "UPDATE alert_record SET ending = :cleared, decision_id = NULL, done = NULL"
-                    f" WHERE {self._sql.among('id', 'ids')}"
+                    f" WHERE ending IS NOT NULL AND {self._sql.among('id', 'ids')}"
                 ),
                 {"ids": self._sql.numbers(elsewhere), "cleared": Ending.CLEARED.value},
             )

@@ -9,10 +9,8 @@ from contextlib import contextmanager
 
 from domain.answer_alerts import Stores, Transaction
 from infra.database.alert_answers import AlertAnswers
-from infra.database.companies import CompanyRows
 from infra.database.engine import Database
-from infra.database.links import LinkRows
-from infra.database.outbox import SqlOutbox
+from infra.database.merges import MergeRows, merging
 
 
 def answering(database: Database, firm: int) -> Transaction:
@@ -21,12 +19,14 @@ def answering(database: Database, firm: int) -> Transaction:
     @contextmanager
     def transaction() -> Iterator[Stores]:
         with database.write() as connection:
-            parts = (connection, database.sql, firm)
+            parts = merging(connection, database.sql, firm)
             yield Stores(
-                AlertAnswers(*parts),
-                CompanyRows(*parts),
-                LinkRows(*parts),
-                SqlOutbox(connection, database.sql, firm=firm),
+                AlertAnswers(connection, database.sql, firm),
+                parts.companies,
+                parts.links,
+                parts.outbox,
+                parts,
+                MergeRows(connection, database.sql, firm),
             )
 
     return transaction

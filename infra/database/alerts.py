@@ -93,6 +93,8 @@ class AlertRows:
     ) -> None:
         refs = [RecordRef(RecordKind.DEBTOR, each) for each in debtors]
         refs += [RecordRef(RecordKind.COMPANY, each) for each in companies]
+        if not refs:
+            return
         self._endings.end([row.id for row in self._open_rows(refs)], how, who=who)
         if companies:
             lost = self._connection.execute(

@@ -58,7 +58,14 @@ def test_an_alert_is_answered_and_taken_back(api: Caller, database: Database) ->
     body: dict[str, Any] = {"answer": "link", "company": "crm-1", "debtor": of_one}
     done = api.post("/duplicates/1/decide", body)
     assert done["outcomes"] == [
-        {"alert": 1, "record": "debtor 4711 Nordvind Service A/S", "ending": "linked", "company": 1, "problem": None}
+        {
+            "alert": 1,
+            "record": "debtor 4711 Nordvind Service A/S",
+            "ending": "linked",
+            "company": 1,
+            "problem": None,
+            "kept": [],
+        }
     ]
     assert "api said linked" in api.post("/duplicates/1/decide", body, 409)["detail"]
     api.post("/duplicates/1/decide", {"answer": "leave"})

@@ -70,6 +70,9 @@ def links(database: Database) -> list[tuple[int, str, str]]:
     ]
 
 
+ENDINGS = "SELECT d.number, r.ending FROM alert_record r JOIN debtor d ON d.id = r.debtor_id ORDER BY 1"
+
+
 def links_hints(database: Database) -> int:
     return int(scalar(database, "SELECT count(*) FROM inbox WHERE kind = 'links'"))
 
@@ -266,3 +269,20 @@ def test_a_cut_link_is_left_alone(services: Services, books: HeldAccounting) -> 
     heard(services, stranger(1, phone="76009999"), books=books)
     assert links(services.database) == []
     assert len(companies(services.database)) == 1
+
+
+def test_what_is_not_in_doubt_any_more_is_not_asked(services: Services, books: HeldAccounting) -> None:
+    """An alert closes when its debtor fits nobody any more, and when its debtor is deleted in e-conomic."""
+    take(services.database, crm())
+    do(services.database, "UPDATE agreement SET create_companies = FALSE")
+    doubtful = DEBTOR._replace(name="Sydhavn Maskiner", address="Havnegade 3", zip="9000", city="Aalborg", phone=None)
+    heard(services, doubtful, doubtful._replace(number=4712), books=books)
+    assert rows(services.database, ENDINGS) == [(4711, None), (4712, None)]
+
+    heard(services, doubtful._replace(cvr="10103940"), books=books)
+    del books.books[4712]
+    add_hints(services.database, 4712)
+    drain(services, AGREEMENT, Kind.DEBTORS)
+
+    assert rows(services.database, ENDINGS) == [(4711, "cleared"), (4712, "gone")]
+    assert scalar(services.database, "SELECT count(*) FROM alert WHERE closed_at IS NULL") == 0

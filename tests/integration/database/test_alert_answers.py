@@ -14,7 +14,7 @@ from infra.database.alert_stores import answering
 from infra.database.engine import Database
 from tests.integration.database.test_alerts import DEBTOR
 from tests.integration.database.test_links import link
-from tests.support.alerts import asked, debtor, debtors, endings, open_groups, raise_alerts
+from tests.support.alerts import asked, company, debtor, debtors, endings, open_groups, raise_alerts
 from tests.support.companies import companies, crm, firm_of, history, take
 from tests.support.databases import do, rows, scalar
 
@@ -121,6 +121,31 @@ def test_not_asked_again_until_something_changes(firm: Database, given: Answer) 
     take_back(firm, 1)
     assert open_groups(firm)[2] == ([1, 2], [1])
     assert before
+
+
+def test_companies_are_merged_and_taken_back(firm: Database) -> None:
+    """A group of companies becomes one, whatever else is asked about them; undone, each is asked about as before."""
+    raise_alerts(firm, asked(company(1), 2), asked(company(2), 3), reason=AlertReason.COMPANIES)
+    raise_alerts(firm, asked(debtor(1), 2, 3))
+    before = state(firm)
+
+    outcomes = say(firm, Answer.MERGE).outcomes
+    assert [(each.ending, each.company, each.problem) for each in outcomes] == [
+        ("merged", 1, None),
+        ("merged", 1, None),
+    ]
+    assert rows(firm, "SELECT id, merged_into FROM company ORDER BY id") == [(1, None), (2, 1), (3, 1)]
+    assert open_groups(firm) == {2: ([1], [1])}
+
+    assert [each.problem for each in take_back(firm)] == [None, None]
+    assert state(firm) == before
+
+    with pytest.raises(NotAnswered, match="debitor companies merge"):
+        say(firm, Answer.MERGE, company=2)
+    with pytest.raises(NotAnswered, match="is a debtor"):
+        say(firm, Answer.MERGE, 2)
+    with pytest.raises(NotAnswered, match="is a company"):
+        say(firm, Answer.LINK)
 
 
 def test_one_of_a_group(firm: Database) -> None:

@@ -10,8 +10,9 @@ import pytest
 
 from domain.alerts import AlertReason, Ending
 from domain.debtors import Debtor
-from domain.take_companies import Deletion
+from domain.take_companies import Deletion, take_companies
 from infra.database.alerts import AlertRows
+from infra.database.companies import CompanyRows
 from infra.database.deliveries import Deliveries
 from infra.database.engine import Database
 from tests.integration.database.test_links import link
@@ -163,6 +164,18 @@ def test_what_was_answered_meanwhile_stays(firm: Database) -> None:
     with firm.write() as connection:
         alerts_in(firm, connection).move_back(moved)
     assert endings(firm, 1) == ["linked"]
+
+
+def test_a_second_company_of_the_crm_is_asked_about(store: Database) -> None:
+    """Two ids of the CRM with one CVR number are two companies, and one question; a sister unit is none."""
+    with store.write() as connection:
+        parts = (connection, store.sql, firm_of(store))
+        records = [crm("crm-1"), crm("crm-2"), crm("crm-3", pno="1003388394"), crm("crm-4", pno="1012345678")]
+        take_companies(CompanyRows(*parts), records, who="crm", alerts=AlertRows(*parts))
+
+    assert rows(store, "SELECT reason FROM alert") == [("companies",)]
+    candidates = "SELECT r.company_id, c.company_id FROM alert_record r JOIN alert_candidate c ON c.record_id = r.id"
+    assert rows(store, f"{candidates} ORDER BY 1, 2") == [(2, 1), (3, 1), (3, 2), (4, 1), (4, 2)]
 
 
 def test_two_that_find_the_same_group_make_one_alert(firm: Database) -> None:

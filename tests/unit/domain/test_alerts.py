@@ -12,6 +12,7 @@ from domain.alerts import (
     RecordKind,
     RecordRef,
     alerts_of,
+    alerts_of_companies,
     groups,
     pair_fingerprint,
     proposed,
@@ -57,9 +58,19 @@ def test_alerts_by_reason() -> None:
         (AlertReason.CVR, (3,)),
         (AlertReason.CVR, (4,)),
     }
-    [of_companies] = alerts_of({3: alert(60, rung=Rung.CVR)}, RecordKind.COMPANY)
-    assert of_companies.reason is AlertReason.COMPANIES
     assert set(IN_WORDS) == set(AlertReason)
+
+
+def test_alerts_about_companies() -> None:
+    """A company and those it may be, compared; one that is not there any more is nobody's candidate."""
+    records = {1: normalise(NORDVIND), 2: normalise(SYDVIND), 3: normalise(RawRecord(name="Nordvind Service A/S"))}
+
+    [found] = alerts_of_companies({1: (2, 3, 9), 9: (1,), 2: (9,)}, records)
+    assert found.reason is AlertReason.COMPANIES
+    [one] = found.asked
+    assert one.record == RecordRef(RecordKind.COMPANY, 1)
+    assert [candidate.company for candidate in one.candidates] == [3, 2]
+    assert one.candidates[0].score > one.candidates[1].score
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from domain.matching.comparison import compare
 from domain.matching.index import MemoryIndex, look_up
 from domain.matching.keys import MOST_PER_KEY, keys_of
 from domain.matching.records import RawRecord, normalise
-from domain.matching.verdicts import Action, Rung, Verdict, alert_groups, judge
+from domain.matching.verdicts import Action, Rung, Verdict, judge
 
 
 def a_company(**values: object) -> RawRecord:
@@ -202,18 +202,6 @@ def test_capped_lists_are_counted() -> None:
     (found,) = look_up([record], index)
     assert not found.records
     assert judge(record, found).capped == 2  # the mail and its domain
-
-
-def test_alerts_that_share_a_company_are_one_group() -> None:
-    """Debtors that may be the same company are looked at together; others apart."""
-
-    def alert(*companies: int) -> Verdict:
-        pair = judge(normalise(a_company()), look_up([normalise(a_company())], MemoryIndex())[0])
-        shown = verdict(a_company(cvr=""), a_company(cvr=""), a_company(cvr="")).candidates[0]
-        return pair._replace(action=Action.ALERT, candidates=tuple(shown._replace(company=one) for one in companies))
-
-    groups = alert_groups({10: alert(1, 2), 11: alert(3), 12: alert(2, 3), 13: alert(9), 14: verdict(bare(name="X"))})
-    assert [(group.records, group.companies) for group in groups] == [((10, 11, 12), (1, 2, 3)), ((13,), (9,))]
 
 
 def test_clusters_do_not_chain_conflicts() -> None:
