@@ -23,6 +23,7 @@ from cli.output import (
     read_secret,
     unlock,
 )
+from cli.owners import owners
 from cli.reference import label, reference, shape
 from domain.accounting_api import AccountingApi, Identity
 from domain.errors import PermanentError, WrongAgreement
@@ -88,6 +89,7 @@ agreement.add_command(companies)
 agreement.add_command(groups)
 agreement.add_command(reference)
 agreement.add_command(new_debtors)
+agreement.add_command(owners)
 
 
 @agreement.command()
