@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from domain.alerts import Ending
 from domain.companies import CompanyFields, StoredCompany, What
 from domain.events import EventType, NewEvent
 from domain.imports import MOST_TURNS, PORTION, ImportRow, Outcome, Reverted
@@ -110,6 +111,8 @@ class _Reverting:
         self._events: dict[int, NewEvent] = {}
         self._companies: dict[int, LinkedCompany] = {}
         self._links: Mapping[int, int] = {}
+        self._wanted_by: Mapping[int, int] = {}  # company → its running conversion
+        self._gone: list[int] = []
 
     def take(self, rows: Sequence[ImportRow], who: str) -> dict[int, tuple[Reverted, str | None]]:
         """What became of each, by number, with the reason where it was kept."""
@@ -120,6 +123,7 @@ class _Reverting:
         wanted = {row.done.company for row in rows if row.done is not None and row.done.company is not None}
         stores.companies.lock(wanted)
         self._companies = dict(stores.links.companies(wanted))
+        self._wanted_by = self._uow.conversions.running(wanted)
         told: dict[int, tuple[Reverted, str | None]] = {}
         for row in rows:
             why_not = self._revert(row, debtors)
@@ -129,6 +133,8 @@ class _Reverting:
                 stores.links.cut(row.content.id, who=who, refused=False)
         if self._changes.update or self._changes.history:
             stores.companies.write(self._changes, who=who)
+        if self._gone:
+            stores.alerts.close_for(companies=self._gone, how=Ending.GONE, who=who)
         stores.outbox.add([self._events[company] for company in sorted(self._events)])
         return told
 
@@ -183,7 +189,10 @@ class _Reverting:
         made = new_company(company.id, LinkedDebtor(0, 0, row.content.number, row.content.values, {}))
         if other := _other(company.fields._asdict(), made.fields._asdict()):
             return f"the company changed since: {other}"
+        if company.id in self._wanted_by:
+            return f"deal {self._wanted_by[company.id]} waits for the company to become a debtor"
         company = company._replace(deleted=True)
+        self._gone.append(company.id)
         self._note(row, company, What.UNLINKED)
         self._changes.history.append(Entry(company.id, What.DELETED, {}))
         self._changes.changed[company.id] = None

@@ -283,6 +283,17 @@ def test_a_revert_leaves_what_others_use(crm_company: Database) -> None:
     assert [note for (note,) in notes] == ["its link was cut since", "the CRM knows the company as crm-9 since"]
 
 
+def test_a_revert_ends_what_is_asked_about_its_companies(store: Database) -> None:
+    """A company that goes is no candidate any more: whoever was only in doubt about it is not asked about."""
+    twin = SYDHAVN._replace(number=4716, name="Sydhavn Motorer", phone=None)
+    run_id = imported(store, Lists(SYDHAVN, twin))
+    assert told(store, run_id)[4716] == ("doubtful", "asked")
+
+    reverted(store, run_id)
+
+    assert scalar(store, "SELECT count(*) FROM alert WHERE closed_at IS NULL") == 0
+
+
 def test_what_cannot_be_reverted(store: Database) -> None:
     """Tests, resyncs and runs under way are refused in words."""
     tested = imported(store, Lists(NORDVIND), test=True)
