@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from cli.alerts import alerts
+from cli.differences import differences
 from cli.imports import REPORT, begin_match, check, run_and_report
 from cli.links import only_agreement
 from cli.merges import history, merge_, merges, undo_merge
@@ -33,7 +34,7 @@ def companies() -> None:
     """Companies from spreadsheets, and into them; which of them are one."""
 
 
-for _command in (alerts, merge_, undo_merge, merges, history):
+for _command in (alerts, differences, merge_, undo_merge, merges, history):
     companies.add_command(_command)
 
 

@@ -89,6 +89,7 @@ class What(StrEnum):
     SNAPSHOT = "snapshot"  # the CRM still speaks of a company that was merged into another
     LINKED = "linked"
     UNLINKED = "unlinked"
+    KEPT = "kept"  # a person kept it as it is, whatever the other side says
     MERGED = "merged"  # into another, or with others into this one
     UNMERGED = "unmerged"  # that was undone
 

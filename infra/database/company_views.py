@@ -84,6 +84,22 @@ def named(connection: Connection, firm: int, name: str) -> int | None:
     return None if row_id is None else int(row_id)
 
 
+def differing(connection: Connection, firm: int, *, limit: int) -> list[int]:
+    """Living companies of which a side says something that was not taken, by id, at most `limit`."""
+    found = (
+        sa.select(company.c.id)
+        .where(
+            company.c.firm_id == firm,
+            company.c.deleted_at.is_(None),
+            company.c.merged_into.is_(None),
+            company.c.id.in_(sa.select(company_difference.c.company_id)),
+        )
+        .order_by(company.c.id)
+        .limit(limit)
+    )
+    return list(connection.execute(found).scalars())
+
+
 def names_of(connection: Connection, ids: Collection[int]) -> dict[int, Named]:
     """Companies by our id, merged and deleted ones too; one of no id is left out."""
     if not ids:
