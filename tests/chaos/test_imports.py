@@ -15,7 +15,7 @@ from tests.support.processes import debitor, ending
 from tests.support.sandbox import sandbox
 from tests.support.waiting import eventually
 
-DEBTORS = 2_000
+DEBTORS = 1_200
 
 
 @pytest.mark.real

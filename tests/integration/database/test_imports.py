@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 
 from domain.companies import LinkedHow
-from domain.debtors import Debtor
+from domain.debtors import Debtor, DebtorChanges
 from domain.links import link
 from domain.run_kinds import RunKind
 from infra.database.asked_runs import NotNow, begin_revert, cancel, resume
 from infra.database.engine import Database
 from infra.database.links import LinkRows
 from infra.database.match_stores import MatchRows
+from infra.database.mirror_debtors import DebtorRows
 from tests.support.companies import companies, crm, firm_of, take
 from tests.support.databases import AGREEMENT, do, rows, scalar
 from tests.support.imports import (
@@ -87,14 +88,14 @@ def test_a_test_writes_nothing_and_says_the_same(crm_company: Database) -> None:
     assert told(crm_company, started) == SAID
 
 
-@pytest.mark.parametrize("seed", [1, 3])
-def test_a_test_says_what_a_start_does(store: Database, monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
+def test_a_test_says_what_a_start_does(store: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """
     In a register full of twins, in portions: the same verdicts, all of them carried out as they were said.
 
     A second start then finds nothing to do.
     """
     monkeypatch.setattr("domain.import_run.PORTION", 7)
+    seed = 3  # its doubts settle in several turns
     for company in range(10):
         known = a_register(40, seed + 100)[company]
         take(store, crm(f"crm-{company}", name=known.name, vat=known.cvr, phone=known.phone, mail=known.email,
@@ -118,7 +119,7 @@ def test_a_test_says_what_a_start_does(store: Database, monkeypatch: pytest.Monk
 def test_cut_short_anywhere(store: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run that a new process takes up after every single portion ends like one in one go."""
     monkeypatch.setattr("domain.import_run.PORTION", 5)
-    api = Lists(*a_register(30, 5), at_once=8)
+    api = Lists(*a_register(22, 5), at_once=8)
     tested = imported(store, api, test=True)
     run_id, phases = begin(store), [""]
 
@@ -211,8 +212,6 @@ def test_match(crm_company: Database) -> None:
     """The mirror's debtors without a company are matched without e-conomic; those that have one are left alone."""
     imported(crm_company, Lists(NORDVIND))
     with crm_company.write() as connection:
-        from infra.database.mirror_debtors import DebtorChanges, DebtorRows
-
         DebtorRows(connection, crm_company.sql, AGREEMENT).write(DebtorChanges(insert=[SYDHAVN]), {})
 
     tested = imported(crm_company, None, kind=RunKind.MATCH, test=True)
