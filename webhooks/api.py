@@ -15,6 +15,7 @@ from webhooks.api_accounting import add_accounting
 from webhooks.api_companies import add_companies
 from webhooks.api_conversions import add_conversions
 from webhooks.api_description import DESCRIPTION
+from webhooks.api_differences import add_differences
 from webhooks.api_duplicates import add_duplicates
 from webhooks.api_failures import add_failures
 from webhooks.api_merges import add_merges
@@ -44,6 +45,7 @@ def make_api(services: Services) -> Blueprint:
     add_accounting(api, services)
     add_companies(api, services)
     add_conversions(api, services)
+    add_differences(api, services)
     add_duplicates(api, services)
     add_failures(api, services)
     add_runs(api, services)

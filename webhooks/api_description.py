@@ -7,6 +7,7 @@ from __future__ import annotations
 from domain.companies import CompanyFields
 from infra.database.failure_list import STATES
 from webhooks.api_description_conversions import CONVERSION, CONVERSIONS
+from webhooks.api_description_differences import DIFFERENCE_PATHS, DIFFERENCES
 from webhooks.api_description_duplicates import ALERT, DUPLICATES
 from webhooks.api_description_merges import MERGE_PATHS, MERGE_SCHEMAS
 from webhooks.api_description_runs import RUN_PATHS, RUN_SCHEMAS
@@ -97,19 +98,7 @@ _COMPANY = obj(
         "debitor_id": {**NUMBER, "description": "Debitor's own"},
         **_FIELDS,
         "debtors": {"type": "array", "items": obj(alike("agreement number", NUMBER))},
-        "differences": {
-            "type": "array",
-            "description": "changes that were not taken",
-            "items": obj(
-                {
-                    "field": TEXT,
-                    "theirs": TEXT,
-                    "debtor": {**WHOLE, "description": "its number; null = the CRM's"},
-                    "why": {"enum": ["owned", "both_changed"]},
-                    "since": TIME,
-                }
-            ),
-        },
+        "differences": DIFFERENCES,
         **alike("created_at changed_at", TIME),
         "deleted_at": {**TIME, "description": "deleted in the CRM; null while it lives"},
     }
@@ -181,6 +170,7 @@ DESCRIPTION: Json = {
                 body=_COMPANY_BODY,
             ),
         },
+        **DIFFERENCE_PATHS,
         **DUPLICATES,
         **CONVERSIONS,
         **MERGE_PATHS,
