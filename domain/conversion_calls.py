@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from domain.accounting_api import Accounting
 from domain.companies import CompanyFields
 from domain.conversions import LEASE_S, Conversion, name_key
+from domain.debtor_traces import plain_name
 from domain.debtors import Debtor, cvr_key
 from domain.errors import NumberTaken, Rejected, Unavailable
 
@@ -61,7 +62,8 @@ def look(answer: Answer, api: Accounting, company: CompanyFields, number: int | 
         answer.found = [] if debtor is None else [debtor]
         return
     said = answer.conversion.said.overrides
-    page = api.find_debtors(cvr=cvr_key(said.get("vat", company.vat)) or None, name=said.get("name") or company.name)
+    name = plain_name(said.get("name") or company.name)
+    page = api.find_debtors(cvr=cvr_key(said.get("vat", company.vat)) or None, name=name)
     answer.found, answer.complete = page.items, not page.more and not page.unreadable
 
 

@@ -234,9 +234,9 @@ class Turn:
         if others := {each.number for each in mirrored} - linked.keys():
             linked |= self._uow.conversions.linked(others)
         being_made = {name for name, row_id in self._names.items() if row_id != row.id}
-        return judge_existing(
-            company, [*answer.found, *mirrored], linked=linked, being_made=being_made, second=row.second
-        )
+        refused = self._uow.debtor_search.refused(company.id)
+        found = [debtor for debtor in (*answer.found, *mirrored) if debtor.number not in refused]
+        return judge_existing(company, found, linked=linked, being_made=being_made, second=row.second)
 
     def _was_ours(self, row: Conversion, answer: Answer) -> bool:
         """Whether an earlier call without an answer made one of these after all."""

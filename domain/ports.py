@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from domain.alerts import AlertStore
 from domain.conversions import ConversionStore
+from domain.debtor_traces import DebtorSearch
 from domain.debtors import MAX_NUMBER, Debtor, DebtorChanges, Edge, StoredDebtor
 from domain.events import Outbox
 from domain.hints import Hint, Kind, NewHint
@@ -309,6 +310,8 @@ class UnitOfWork(Protocol):
 
     @property
     def conversions(self) -> ConversionStore: ...
+    @property
+    def debtor_search(self) -> DebtorSearch: ...
     @property
     def new_debtors(self) -> tuple[NewDebtorSettings, Lists]:
         """How the agreement makes new debtors, and e-conomic's lists for them; read once."""

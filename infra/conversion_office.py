@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 
 from domain.companies import CompanyFields, StoredCompany
+from domain.debtor_traces import traces
 from domain.debtors import Debtor
 from domain.new_debtor import Draft, Missing, draft
 from domain.ports import UnitOfWork
@@ -21,7 +22,7 @@ class ConversionOffice:
         self._links = links
 
     def likely(self, uow: UnitOfWork, company: StoredCompany) -> Sequence[Debtor]:
-        return ()
+        return uow.debtor_search.traced(traces(company.fields._asdict()))
 
     def draft(self, uow: UnitOfWork, company: CompanyFields, overrides: Mapping[str, str]) -> Draft | Missing:
         settings, lists = uow.new_debtors

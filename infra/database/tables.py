@@ -197,6 +197,15 @@ sa.Index("ix_debtor_number", debtor.c.agreement, debtor.c.number)
 sa.Index("ix_debtor_name", debtor.c.agreement, sa.func.lower(debtor.c.name), debtor.c.id)
 sa.Index("ix_debtor_cvr", debtor.c.agreement, debtor.c.cvr)
 
+PHONE_DIGITS = "phone"
+for _mark in " -.+()":
+    PHONE_DIGITS = f"replace({PHONE_DIGITS}, '{_mark}', '')"
+"""A phone number without what people put between its digits; a query must say it in these very words."""
+
+for _name, _column, _value in (("phone", debtor.c.phone, PHONE_DIGITS), ("email", debtor.c.email, "lower(email)")):
+    _given = _column.is_not(None)
+    sa.Index(f"ix_debtor_{_name}", debtor.c.agreement, sa.text(_value), postgresql_where=_given, sqlite_where=_given)
+
 debtor_edge = sa.Table(
     "debtor_edge",
     metadata,

@@ -18,6 +18,7 @@ from infra.database.alerts import AlertRows
 from infra.database.companies import CompanyRows
 from infra.database.comparisons import ComparisonRows
 from infra.database.conversions import ConversionRows
+from infra.database.debtor_search import DebtorSearchRows
 from infra.database.dialect import Sql
 from infra.database.engine import Database
 from infra.database.failures import FailureRows
@@ -86,6 +87,10 @@ class SqlUnitOfWork:
     @cached_property
     def new_debtors(self) -> tuple[NewDebtorSettings, Lists]:
         return settings_of(self.connection, self.agreement), lists_of(self.connection, self.agreement)
+
+    @cached_property
+    def debtor_search(self) -> DebtorSearchRows:
+        return DebtorSearchRows(self.connection, self._sql, self.agreement)
 
     @cached_property
     def conversions(self) -> ConversionRows:

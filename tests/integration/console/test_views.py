@@ -5,16 +5,15 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Any
 
 import pytest
-import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from infra.database import tables, views_debtors, views_invoices, views_status
 from infra.database.tables import work
 from infra.database.views_debtors import PAGE
 from tests.integration.console.world import NOW, World
+from tests.support.plans import plans
 
 A = 1001
 
@@ -128,24 +127,6 @@ def test_pages_show_everybody_once(world: World, by_name: bool) -> None:
         assert [row[1] for row in seen] == sorted(row[1] for row in seen)
 
 
-def plans(world: World, read: Callable[[Connection], object]) -> str:
-    """How the database goes about what `read` asks for, when it may choose between scanning and an index."""
-    statements: list[tuple[str, Any]] = []
-
-    def note(_c: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, _many: Any) -> None:
-        statements.append((statement, parameters))
-
-    explain = "EXPLAIN" if world.database.sql.postgresql else "EXPLAIN QUERY PLAN"
-    with world.database.read() as connection:
-        if world.database.sql.postgresql:
-            connection.exec_driver_sql("SET LOCAL enable_seqscan = off")  # the tables are nearly empty
-        sa.event.listen(connection, "before_cursor_execute", note)
-        read(connection)
-        sa.event.remove(connection, "before_cursor_execute", note)
-        rows = [row for text, values in statements for row in connection.exec_driver_sql(f"{explain} {text}", values)]
-    return "\n".join(str(row) for row in rows)
-
-
 @pytest.mark.usefixtures("firm")
 @pytest.mark.parametrize(
     "read",
@@ -164,7 +145,7 @@ def test_daily_pages_scan_no_table(world: World, read: Callable[[Connection], ob
     """What is asked for all day goes by index, also on a register of 100,000 debtors."""
     world.debtor(A, 4711)
     world.invoice(A, 1, 1)
-    plan = plans(world, read)
+    plan = plans(world.database, read, nearly_empty=True)
 
     assert "USING" in plan or "Index" in plan
     assert "SCAN " not in plan
