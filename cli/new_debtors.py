@@ -42,7 +42,6 @@ def _one_of(words: type[StrEnum]) -> click.Choice[str]:
     help="who numbers them: e-conomic, or the company",
 )
 @click.option("--home", metavar="COUNTRY", help="the agreement's own country, two letters")
-@click.option("--edits/--no-edits", default=None, help="let the CRM change debtors that exist (off at first)")
 @JSON
 def new_debtors(
     number: int,
@@ -50,7 +49,6 @@ def new_debtors(
     policy: str | None,
     numbers: str | None,
     home: str | None,
-    edits: bool | None,
     as_json: bool,
 ) -> None:
     """
@@ -70,7 +68,7 @@ def new_debtors(
             raise click.UsageError(str(error)) from None
         if home is not None and not is_country(home := country_code(home)):
             raise click.UsageError("--home takes the two letters of a country, for example DK")
-        if changes or policy or numbers or home or edits is not None:
+        if changes or policy or numbers or home:
             with services.database.write() as connection:
                 settings = lock_settings(connection, number)
                 lists = lists_of(connection, number)
@@ -80,7 +78,6 @@ def new_debtors(
                     policy=Policy(policy) if policy else settings.policy,
                     number=NumberSource(numbers) if numbers else settings.number,
                     home=home or settings.home,
-                    edits=settings.edits if edits is None else edits,
                 )
                 save_settings(connection, number, settings)
         else:
@@ -110,7 +107,6 @@ def _facts(settings: NewDebtorSettings) -> dict[str, Any]:
         "numbers": settings.number,
         "home": settings.home_country,
         "base_currency": settings.base_currency,
-        "edits": settings.edits,
         "defaults": settings.defaults,
     }
 
@@ -129,7 +125,6 @@ def _print(number: int, settings: NewDebtorSettings, lists: Lists) -> None:
             ("number", "given by e-conomic" if settings.number is NumberSource.ECONOMIC else "the company's own"),
             ("home", settings.home_country),
             ("currency", settings.base_currency),
-            ("edits from the CRM", settings.edits),
         ]
     )
     click.echo()

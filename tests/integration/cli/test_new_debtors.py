@@ -17,7 +17,7 @@ def stored(database: Database) -> NewDebtorSettings:
 
 
 def test_nothing_is_set_at_first(debitor: Debitor, database: Database) -> None:
-    """Debtors are made at once and numbered by e-conomic, nothing is edited, and what to type is shown."""
+    """Debtors are made at once and numbered by e-conomic, and what to type is shown."""
     debitor("agreement", "add", AGREEMENT)
 
     shown = debitor("agreement", "new-debtors", AGREEMENT).stdout
@@ -31,13 +31,11 @@ def test_settings_change_one_by_one(debitor: Debitor, database: Database) -> Non
     """What is set stays until it is set otherwise."""
     debitor("agreement", "add", AGREEMENT)
     debitor("agreement", "new-debtors", AGREEMENT, "all.payment_terms=1", "eu.firm.vat_zone=2", "--policy", "approval")
-    debitor("agreement", "new-debtors", AGREEMENT, "--numbers", "company", "--home", "danmark", "--edits")
+    debitor("agreement", "new-debtors", AGREEMENT, "--numbers", "company", "--home", "danmark")
     facts = debitor.json("agreement", "new-debtors", AGREEMENT, "eu.firm.vat_zone=", "DE.currency=EUR")
 
     defaults = {"all": {"payment_terms": "1"}, "DE": {"currency": "EUR"}}
-    assert stored(database) == NewDebtorSettings(
-        defaults, "DK", None, Policy.APPROVAL, NumberSource.COMPANY, edits=True
-    )
+    assert stored(database) == NewDebtorSettings(defaults, "DK", None, Policy.APPROVAL, NumberSource.COMPANY)
     assert facts["defaults"] == defaults
     assert facts["policy"] == "approval"
 
