@@ -66,9 +66,9 @@ class AlertMoves:
         before = {record: [tuple(one) for one in candidates] for record, candidates in moved["candidates"]}
         alerts = self._alerts_of(before)
         self._endings.lock(set(alerts.values()))
-        reopened = self._endings.reopen(moved["ended"], was=Ending.MERGED)
+        self._endings.reopen(moved["ended"], was=Ending.MERGED)
         standing = self._open_ones(before)
-        if own in standing and own not in reopened:
+        if own in standing:
             self._run("UPDATE alert_record SET company_id = :old WHERE id = :own", old=old, own=own)
         if survivors in standing:
             self._delete(survivors, moved["given"])

@@ -155,6 +155,17 @@ def test_two_companies_that_become_one_are_not_asked_about(firm: Database) -> No
     assert open_groups(firm) == {1: ([1, 3, 4], [2, 3, 4, 5])}
 
 
+def test_a_merged_company_is_asked_about_again_by_itself(firm: Database) -> None:
+    """A company that was all that was asked about another one, and became part of it, is itself again."""
+    raise_alerts(firm, asked(company(2), 1))
+    with firm.write() as connection:
+        moved = alerts_in(firm, connection).move(2, 1, who="mlj")
+    assert endings(firm, 1) == ["merged"]
+    with firm.write() as connection:
+        alerts_in(firm, connection).move_back(moved)
+    assert open_groups(firm) == {1: ([2], [1])}
+
+
 def test_what_was_answered_meanwhile_stays(firm: Database) -> None:
     """Moving back leaves a record alone that was linked since."""
     raise_alerts(firm, asked(debtor(1), 1))
