@@ -14,7 +14,7 @@ import structlog
 from consumers.convert import convert_agreement
 from domain.accounting_api import AccountingApi
 from domain.company_events import take_company_events
-from domain.comparison import fold, waited_too_long
+from domain.comparison import FOLD_AFTER_S, fold
 from domain.errors import LeaseLost, TransientError, Unavailable, WrongAgreement
 from domain.follow_debtors import follow_debtors
 from domain.hints import Hint, Kind
@@ -29,6 +29,7 @@ from domain.work import Lease, postpone_s
 from infra.bootstrap import Services
 from infra.database.engine import DatabaseAway
 from infra.database.unit_of_work import LeasedWork
+from infra.database.work import Taken
 from infra.metrics import DRAIN_SECONDS, DRAINS, RECORDS
 
 log = structlog.get_logger()
@@ -74,15 +75,15 @@ def drain(services: Services, agreement: int, kind: Kind) -> None:
     """
     started = time.monotonic()
     try:
-        lease = services.work.take(agreement, kind)
+        taken = services.work.take(agreement, kind)
     except DatabaseAway as error:
         log.warning("work.database_away", agreement=agreement, kind=kind.value, error=str(error))
         return
-    if lease is None:
+    if taken is None:
         return  # somebody holds it and will look again, or nothing is due
-    outcome = "failed"
+    lease, outcome = taken.lease, "failed"
     try:
-        outcome = _work(services, lease)
+        outcome = _work(services, taken)
     except LeaseLost:
         outcome = "lease_lost"
         log.warning("work.lease_lost", agreement=agreement, kind=kind.value)
@@ -102,32 +103,30 @@ def drain(services: Services, agreement: int, kind: Kind) -> None:
     _look_again(services, agreement, kind)
 
 
-def _work(services: Services, lease: Lease) -> str:
+def _work(services: Services, taken: Taken) -> str:
+    lease, arrivals = taken
     people_first = False
     if lease.kind not in TAKE and lease.kind is not Kind.CONVERSIONS:
-        arrivals = services.work.arrivals(lease)
         seconds = postpone_s(arrivals)
         people_first = (seconds > 0 or arrivals.dear) and services.work.people_wait(lease)
         if seconds > 0 and not people_first:
             services.work.postpone(lease, seconds)
             return "paced"
+    old = lease.kind is Kind.DEBTORS and not people_first and arrivals.oldest_s >= FOLD_AFTER_S
     pool = ThreadPoolExecutor(1, thread_name_prefix="read-ahead")
     try:
-        return _slice(services, LeasedWork(services.database, lease, ReadAhead(pool)), people_first)
+        return _slice(services, LeasedWork(services.database, lease, ReadAhead(pool)), people_first, old)
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _slice(services: Services, work: LeasedWork, people_first: bool) -> str:
+def _slice(services: Services, work: LeasedWork, people_first: bool, old: bool) -> str:
     lease = work.lease
-    with work.transaction() as uow:
-        most = MOST_HINTS if lease.kind in REFRESH else MOST_EVENTS
-        hints = uow.inbox.outstanding(lease.agreement, lease.kind, most, people_only=people_first)
-        old = lease.kind is Kind.DEBTORS and waited_too_long(uow, hints)
-        if lease.kind is Kind.UNUSABLE:
+    hints = work.outstanding(MOST_HINTS if lease.kind in REFRESH else MOST_EVENTS, people_only=people_first)
+    if lease.kind is Kind.UNUSABLE:
+        with work.transaction(release=True) as uow:
             turn_into_failures(uow, hints)
-            uow.release()
-            return "drained"
+        return "drained"
     started = time.monotonic()  # fetching many events takes its time, too: a slice is for working on them
 
     def more_time() -> bool:

@@ -31,11 +31,9 @@ def take_company_events(work: WorkPort, hints: Sequence[Hint], *, more_time: Cal
     for start in range(0, max(len(hints), 1), AT_ONCE):
         some = hints[start : start + AT_ONCE]
         last = start + AT_ONCE >= len(hints)
-        with work.transaction() as uow:
+        with work.transaction(release=last) as uow:
             _take(uow, some, done)
             uow.inbox.handled([hint.id for hint in some])
-            if last:
-                uow.release()
         if not last and not more_time():
             done.finished = False
             break

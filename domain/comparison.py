@@ -11,7 +11,8 @@ from domain.hints import Hint
 from domain.ports import UnitOfWork
 from domain.resync_state import ResyncOptions
 
-FOLD_AFTER = dt.timedelta(days=1)
+FOLD_AFTER_S = 86_400.0
+"""Hints of debtors that waited so long are folded into one comparison."""
 
 DAILY = ResyncOptions(invoices=False, by_itself=True)
 """The debtors alone, in `ceil(debtors / 1000)` calls: it finds deletions and re-numberings that no webhook told."""
@@ -26,11 +27,6 @@ _AT_ANY_TIME = dt.timedelta(hours=24)
 def due_after(now: dt.datetime) -> dt.timedelta:
     """How long ago the last comparison must have begun: at night rather than by day, within 24 hours in any case."""
     return _AT_NIGHT if now.hour in NIGHT else _AT_ANY_TIME
-
-
-def waited_too_long(uow: UnitOfWork, hints: Sequence[Hint]) -> bool:
-    """Whether the oldest of these hints of debtors has waited over a day."""
-    return bool(hints) and uow.inbox.age(hints[0].id) >= FOLD_AFTER
 
 
 def fold(uow: UnitOfWork, hints: Sequence[Hint]) -> list[Hint]:

@@ -75,7 +75,10 @@ class _Converting:
             elif self._stop is not None:
                 raise self._stop
             elif not answers or not room:
-                self._done.finished = bool(room)  # nothing was due: this turn has released the lease
+                self._done.finished = bool(room)
+                if room:  # nothing was due
+                    with self._work.transaction(release=True):
+                        return self._done
                 return self._done
             else:
                 answers = []  # what ended may have freed others of its name
@@ -120,8 +123,6 @@ class _Converting:
         with self._work.transaction() as uow:
             turn = Turn(uow, self._work.agreement, self._office, answers)
             starts = turn.taken(room, busy)
-            if not (starts or answers or busy) and room:
-                uow.release()
         self._done.outcomes.update(turn.outcomes)
         return starts
 

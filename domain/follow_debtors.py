@@ -86,13 +86,14 @@ def follow_debtors(work: WorkPort, hints: Sequence[Hint], *, more_time: Callable
     done = Refreshed(hints=len(hints))
     with work.transaction() as uow:
         following = uow.register.following()
-        if following is None or not hints:
+        room = max(0, following.most_at_once - uow.register.made_lately(AT_ONCE_S)) if following else 0
+        importing = uow.imports.under_way()
+    if following is None:
+        with work.transaction(release=True) as uow:
             uow.inbox.handled([hint.id for hint in hints])
-            uow.release()
-            return done
-        if uow.imports.under_way():
-            return Refreshed(hints=len(hints), finished=False, again_in_s=IMPORT_TAKES_S)
-        room = max(0, following.most_at_once - uow.register.made_lately(AT_ONCE_S))
+        return done
+    if importing:
+        return Refreshed(hints=len(hints), finished=False, again_in_s=IMPORT_TAKES_S)
     _Following(work, hints, following, done).go(room)
     return done
 
@@ -116,7 +117,7 @@ class _Following:
         waiting: set[int] = set()
         for debtors in self._portions():
             stale |= self._carry(debtors, waiting if too_many else None)
-        with self._work.transaction() as uow:
+        with self._work.transaction(release=True) as uow:
             if waiting:
                 run = uow.imports.wait_for(waiting)
                 uow.failures.report([_too_many(self._work.agreement, self._following.most_at_once, run)])
@@ -124,7 +125,6 @@ class _Following:
                 [match_hint(self._work.agreement, number, self._causes.get(number, "")) for number in sorted(stale)]
             )
             uow.inbox.handled([hint.id for hint in self._hints])
-            uow.release()
 
     def _count(self, most: int) -> int:
         """How many would be linked or created; counting ends when they are too many."""

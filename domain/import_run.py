@@ -332,8 +332,8 @@ class _Within:
     def stamp(self) -> int:
         return self._work.stamp()
 
-    def transaction(self) -> AbstractContextManager[UnitOfWork]:
-        return self._work.transaction()
+    def transaction(self, *, release: bool = False) -> AbstractContextManager[UnitOfWork]:
+        return self._work.transaction(release=release)
 
     def look(self) -> AbstractContextManager[UnitOfWork]:
         return self._work.look()

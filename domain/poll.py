@@ -80,11 +80,10 @@ def look_for_changes(
     _debtors(work, api, state, done, started)
     if compared:  # before the first resync there is nothing to go on from
         _invoices(work, api, state, done, max(state.invoices_after, 0) or newest, started)
-    with work.transaction() as uow:
+    with work.transaction(release=True) as uow:
         _judge_hooks(uow, state, done.changed, started)
         uow.poll.save(state, every_s=state.every_s)
         uow.inbox.handled([hint.id for hint in hints])
-        uow.release()
     return done
 
 

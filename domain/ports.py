@@ -180,10 +180,6 @@ class InboxStore(Protocol):
         """The oldest unhandled events, at most `limit`, sorted by id."""
         ...
 
-    def age(self, hint_id: int) -> dt.timedelta:
-        """How long ago this event came in, by the database's clock."""
-        ...
-
     def handled(self, ids: Collection[int]) -> None:
         """Mark exactly these events, never a range."""
         ...
@@ -320,10 +316,6 @@ class UnitOfWork(Protocol):
     @property
     def comparisons(self) -> ComparisonStore: ...
 
-    def release(self) -> None:
-        """Give the lease back in this very commit: the work is drained."""
-        ...
-
     def debtors_total(self, total: int | None = None) -> int | None:
         """How many debtors e-conomic last said it has; with a number, remember that."""
         ...
@@ -344,9 +336,11 @@ class WorkPort(Protocol):
         """Draw a stamp, committed at once: before the request whose answer it dates."""
         ...
 
-    def transaction(self) -> AbstractContextManager[UnitOfWork]:
+    def transaction(self, *, release: bool = False) -> AbstractContextManager[UnitOfWork]:
         """
         A transaction that first checks the lease under lock.
+
+        `release`: the work is drained, and this very commit gives the lease back.
 
         Raises:
             LeaseLost: somebody else holds the work now; nothing is written.

@@ -59,9 +59,6 @@ def read_names(
         for which in [each for each, entry in asked.items() if entry.numbers_only and each not in unnamed]:
             answered += asked.pop(which).events
         uow.inbox.handled(answered)
-        if not asked:
-            uow.release()
-            return done
     waits: list[float] = []
     for which in sorted(asked, key=lambda each: -ages.get(each, float("inf"))):
         wait_s = SPACING_S - ages.get(which, SPACING_S)
@@ -75,9 +72,8 @@ def read_names(
     if waits:
         done.finished, done.again_in_s = False, min(waits)
         return done
-    with work.transaction() as uow:
-        uow.release()
-    return done
+    with work.transaction(release=True):
+        return done
 
 
 def _by_list(hints: Iterable[Hint]) -> tuple[dict[Listing, _Asked], list[int]]:

@@ -60,9 +60,8 @@ def refresh_debtors(
         with work.transaction() as uow:
             expected = _expected(uow, remaining)
     if not remaining:  # hints without a usable number: nothing to look at
-        with work.transaction() as uow:
+        with work.transaction(release=True) as uow:
             uow.inbox.handled([hint.id for hint in hints])
-            uow.release()
     tracker = HintTracker(hints)
     plan = plan_reads(groups, expected_records=expected, fits=api.fits_one_call)
     guard = DeletionGuard(work, api)
@@ -125,7 +124,7 @@ def _store(
     covered = readings.covered()
     claimed = tracker.edges(covered) if tracker else []
     causes = tracker.causes(covered) if tracker else {}
-    with work.transaction() as uow:
+    with work.transaction(release=release) as uow:
         rising = uow.debtors.raise_stamps(readings.stamps)
         fresh = {number: readings.read[number] for number in rising}
         changes = decided(uow, readings, fresh, claimed, guard)
@@ -162,8 +161,6 @@ def _store(
         done.outcomes["kept"] += len(readings.kept)
         if also:
             also(uow)
-        if release:
-            uow.release()
         ask_for_names(uow, work.agreement, of_debtors(fresh.values()), next(iter(causes.values()), ""))
         uow.outbox.add(told_debtors(work.agreement, changes, before, wanted))
         if readings.total is not None:  # last: its row is locked by nobody for long

@@ -43,9 +43,8 @@ def refresh_invoices(
 
 
 def _finish_empty(work: WorkPort, hints: Sequence[Hint]) -> None:
-    with work.transaction() as uow:
+    with work.transaction(release=True) as uow:
         uow.inbox.handled([hint.id for hint in hints])
-        uow.release()
 
 
 def store_invoices(
@@ -59,7 +58,7 @@ def store_invoices(
     """One transaction: headers, lines, failures, hints; a changed invoice leaves a hint for its debtor."""
     covered = readings.covered()
     causes = tracker.causes(covered) if tracker else {}
-    with work.transaction() as uow:
+    with work.transaction(release=release) as uow:
         written = uow.invoices.write(list(readings.headers.values()), readings.stamps, causes)
         lines = uow.invoices.write_lines(readings.lines, readings.states, readings.lines_stamps)
         settle_failures(uow, readings)
@@ -68,8 +67,6 @@ def store_invoices(
         uow.inbox.add(debtor_hints(work.agreement, readings, written.debtors | named, causes))
         if tracker:
             uow.inbox.handled([hint.id for hint in tracker.answered(covered)])
-        if release:
-            uow.release()
         lists = of_invoices(readings.headers.values(), readings.all_lines())
         ask_for_names(uow, work.agreement, lists, next(iter(causes.values()), ""))
         _tell(uow, work.agreement, readings, written)

@@ -40,7 +40,7 @@ def refresh_payments(
         last = last_number(page, after) if page.more else MAX_NUMBER
         done.finished = not page.more and len(begun) == len(hints)
         rests = not page.more or not more_time()
-        with work.transaction() as uow:
+        with work.transaction(release=done.finished) as uow:
             changed = sorted(_paid_since(uow, page.items, after, last))
             asked = [NewHint(work.agreement, Kind.INVOICES, Source.PAYMENT, cause, n, n) for n in changed]
             uow.inbox.add(asked)
@@ -48,8 +48,6 @@ def refresh_payments(
                 uow.inbox.handled([hint.id for hint in begun])
                 if page.more:
                     uow.inbox.add([NewHint(work.agreement, Kind.PAYMENTS, Source.PAYMENT, cause, None, last)])
-                elif done.finished:
-                    uow.release()
         done.outcomes["asked"] += len(asked)
         if rests:
             return done

@@ -40,12 +40,16 @@ class Lease(NamedTuple):
 
 
 class Arrivals(NamedTuple):
-    """How events come in: hints of the last second, seconds since the last hint and the last drain, share spent."""
+    """
+    How events come in: hints of the last second (of BUSY_HINTS and more, so many), seconds since the last one and
+    since the last drain, share of the day's calls spent, seconds the oldest has waited.
+    """
 
     last_second: int
     since_hint_s: float
     since_drain_s: float
     spent_share: float
+    oldest_s: float = 0.0
 
     @property
     def dear(self) -> bool:

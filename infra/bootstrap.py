@@ -71,8 +71,10 @@ class Services:
             WrongAgreement: the tokens belong to another agreement.
             TransientError: /self could not be read.
         """
-        stored = self.agreements.get(agreement)
-        token = self.granted.get(agreement) or self.agreements.grant_token(agreement)
+        if token := self.granted.get(agreement):
+            stored = self.agreements.get(agreement)
+        else:
+            stored, token = self.agreements.with_token(agreement)
         api = self.client.agreement(agreement, token)
         if stored.checked_at is None or agreement in self.granted:
             identity = confirmed(api, agreement)

@@ -15,7 +15,7 @@ import structlog
 from domain.call_forecast import DAY_RESERVE, DAY_S
 from domain.errors import RateLimited
 from domain.work import DAY_CALLS
-from infra.database.dialect import as_time
+from infra.database.dialect import as_time, text
 from infra.database.engine import Database
 from infra.economic.rates import RateSeen
 from infra.metrics import CALLS
@@ -72,7 +72,7 @@ class SharedBudget:
         with self._database.quick() as connection:
             return (
                 connection.execute(
-                    sa.text(f"SELECT 1 FROM budget WHERE agreement = :agreement AND paused_until > {self._sql.now}"),
+                    text(f"SELECT 1 FROM budget WHERE agreement = :agreement AND paused_until > {self._sql.now}"),
                     {"agreement": agreement},
                 ).first()
                 is not None
@@ -94,7 +94,7 @@ class SharedBudget:
         if unused:
             with self._database.quick() as connection:
                 connection.execute(
-                    sa.text(
+                    text(
                         "UPDATE calls SET spent = spent - :unused WHERE agreement = :agreement AND spent >= :unused"
                         " AND hour = (SELECT max(hour) FROM calls WHERE agreement = :agreement)"
                     ),
@@ -108,7 +108,7 @@ class SharedBudget:
 
     def _spent(self, connection: sa.Connection, agreement: int) -> int:
         spent = connection.execute(
-            sa.text(
+            text(
                 "SELECT COALESCE(sum(spent), 0) FROM calls"
                 f" WHERE agreement = :agreement AND hour > {self._sql.after('day')}"
             ),
@@ -117,10 +117,14 @@ class SharedBudget:
         return int(spent.scalar_one())
 
     def _reserve(self, agreement: int, count: int, *, bulk: bool) -> None:
+        most = DAY_CALLS - (DAY_RESERVE if bulk else 0)
+        with self._database.quick() as connection:
+            if self._count(connection, agreement, count, most, unless_held=True):
+                return
         sql = self._sql
         with self._database.quick_write() as connection:
             row = connection.execute(
-                sa.text(
+                text(
                     "UPDATE budget SET window_left = CASE"
                     f" WHEN window_ends IS NULL OR window_ends <= {sql.now} THEN NULL"
                     " ELSE window_left - :count END"
@@ -133,27 +137,46 @@ class SharedBudget:
             ).first()
             if row is None:
                 raise self._limited(connection, agreement)
-            spent = self._spent(connection, agreement)
-            if spent + count > DAY_CALLS - (DAY_RESERVE if bulk else 0):
+            if not self._count(connection, agreement, count, most):
+                spent = self._spent(connection, agreement)
                 raise RateLimited(
                     f"agreement {agreement} has spent {spent} of its {DAY_CALLS} calls in 24 hours", retry_after_s=600
                 )
-            hour = (
-                "date_trunc('hour', clock_timestamp())"
-                if sql.postgresql
-                else "strftime('%Y-%m-%dT%H:00:00.000Z', 'now')"
-            )
-            connection.execute(
-                sa.text(
-                    f"INSERT INTO calls (agreement, hour, spent) VALUES (:agreement, {hour}, :count)"
-                    " ON CONFLICT (agreement, hour) DO UPDATE SET spent = calls.spent + excluded.spent"
-                ),
-                {"agreement": agreement, "count": count},
-            )
+
+    def _count(
+        self, connection: sa.Connection, agreement: int, count: int, most: int, *, unless_held: bool = False
+    ) -> bool:
+        """
+        Count calls where the day has room for them; no two processes count beyond it.
+
+        Args:
+            unless_held: not while the agreement is paused or its bucket runs low either. That is one statement for
+                nearly every call there is.
+        """
+        sql = self._sql
+        hour = (
+            "date_trunc('hour', clock_timestamp())" if sql.postgresql else "strftime('%Y-%m-%dT%H:00:00.000Z', 'now')"
+        )
+        spent = f"COALESCE((SELECT sum(spent) FROM calls WHERE agreement = :agreement AND hour > {sql.after('day')}"
+        free = (
+            " AND EXISTS (SELECT 1 FROM budget WHERE agreement = :agreement AND window_left IS NULL"
+            f" AND (paused_until IS NULL OR paused_until <= {sql.now}))"
+        )
+        counted = connection.execute(
+            text(
+                f"INSERT INTO calls (agreement, hour, spent) SELECT :agreement, {hour}, :count"
+                f" WHERE {spent}), 0) + :count <= :most{free if unless_held else ''}"
+                " ON CONFLICT (agreement, hour) DO UPDATE SET spent = calls.spent + excluded.spent"
+                # This hour's row is locked now, and `calls` is what the others left of it.
+                f" WHERE {spent} AND hour <> excluded.hour), 0) + calls.spent + excluded.spent <= :most"
+            ),
+            {"agreement": agreement, "count": count, "most": most, "day": -DAY_S},
+        )
+        return counted.rowcount > 0
 
     def _limited(self, connection: sa.Connection, agreement: int) -> RateLimited:
         row = connection.execute(
-            sa.text(f"SELECT paused_until, window_ends, {self._sql.now} FROM budget WHERE agreement = :agreement"),
+            text(f"SELECT paused_until, window_ends, {self._sql.now} FROM budget WHERE agreement = :agreement"),
             {"agreement": agreement},
         ).first()
         if row is None:
@@ -169,7 +192,7 @@ class SharedBudget:
             self._reserved.pop(agreement, None)
         with self._database.quick() as connection:
             connection.execute(
-                sa.text(f"UPDATE budget SET paused_until = {self._sql.after('seconds')} WHERE agreement = :agreement"),
+                text(f"UPDATE budget SET paused_until = {self._sql.after('seconds')} WHERE agreement = :agreement"),
                 {"seconds": seconds, "agreement": agreement},
             )
 
@@ -178,7 +201,7 @@ class SharedBudget:
         sql = self._sql
         with self._database.quick() as connection:
             connection.execute(
-                sa.text(
+                text(
                     "UPDATE budget SET window_limit = :limit,"
                     f" window_left = CASE WHEN window_left IS NULL OR window_ends <= {sql.now}"
                     " OR window_left > :left THEN :left ELSE window_left END,"

@@ -77,7 +77,7 @@ class ConversionDesk:
 
     def _do(self, agreement: int, action: Callable[[SqlUnitOfWork], T], *, wake: bool = True) -> T:
         with self._database.write() as connection:
-            done = action(SqlUnitOfWork(connection, self._database.sql, agreement, None))
+            done = action(SqlUnitOfWork(connection, self._database.sql, agreement))
         if wake:
             self._wake(agreement, Kind.CONVERSIONS)
         return done

@@ -8,10 +8,8 @@ import datetime as dt
 import secrets as random_secrets
 from typing import Any, NamedTuple
 
-import sqlalchemy as sa
-
 from domain.errors import ConfigurationError, CredentialsMissing
-from infra.database.dialect import as_time
+from infra.database.dialect import as_time, text
 from infra.database.engine import Database
 from infra.database.work import create_rows, start_now
 from infra.encryption import SecretBox
@@ -71,7 +69,7 @@ class Agreements:
         }
         with self._database.write() as connection:
             existing = connection.execute(
-                sa.text("SELECT removed_at, firm_id FROM agreement WHERE number = :number"), {"number": number}
+                text("SELECT removed_at, firm_id FROM agreement WHERE number = :number"), {"number": number}
             ).first()
             if existing is not None and (existing.removed_at is None or existing.firm_id != firm_id):
                 raise ConfigurationError(f"agreement {number} is already connected; change it with `debitor agreement`")
@@ -87,27 +85,25 @@ class Agreements:
                     " paused_at = NULL, ask_every_time = :ask_every_time, hook_secret = :hook_secret,"
                     " identity_checked_at = NULL WHERE number = :number"
                 )
-            connection.execute(sa.text(statement), values)
+            connection.execute(text(statement), values)
             create_rows(connection, number)
         return secret
 
     def get(self, number: int) -> Agreement:
         with self._database.quick() as connection:
             row = connection.execute(
-                sa.text(f"SELECT {_COLUMNS} FROM agreement WHERE number = :number AND removed_at IS NULL"),
+                text(f"SELECT {_COLUMNS} FROM agreement WHERE number = :number AND removed_at IS NULL"),
                 {"number": number},
             ).first()
         if row is None:
-            raise ConfigurationError(
-                f"agreement {number} is not connected; add it with `debitor agreement add {number}`"
-            )
+            raise _not_connected(number)
         return _agreement(row)
 
     def all(self) -> list[Agreement]:
         """Connected agreements, sorted by number."""
         with self._database.quick() as connection:
             rows = connection.execute(
-                sa.text(f"SELECT {_COLUMNS} FROM agreement WHERE removed_at IS NULL ORDER BY number")
+                text(f"SELECT {_COLUMNS} FROM agreement WHERE removed_at IS NULL ORDER BY number")
             )
             return [_agreement(row) for row in rows]
 
@@ -115,7 +111,7 @@ class Agreements:
         """The secret that a hook must carry; None for an unknown agreement."""
         with self._database.quick() as connection:
             sealed = connection.execute(
-                sa.text("SELECT hook_secret FROM agreement WHERE number = :number AND removed_at IS NULL"),
+                text("SELECT hook_secret FROM agreement WHERE number = :number AND removed_at IS NULL"),
                 {"number": number},
             ).scalar()
         return None if sealed is None else self._box.open(sealed)
@@ -123,28 +119,34 @@ class Agreements:
     def hook_secrets(self) -> dict[int, str]:
         """The same for every connected agreement."""
         with self._database.quick() as connection:
-            rows = connection.execute(sa.text("SELECT number, hook_secret FROM agreement WHERE removed_at IS NULL"))
+            rows = connection.execute(text("SELECT number, hook_secret FROM agreement WHERE removed_at IS NULL"))
             return {number: self._box.open(sealed) for number, sealed in rows}
 
     def grant_token(self, number: int) -> str:
         """Raises CredentialsMissing when none is stored."""
+        return self.with_token(number)[1]
+
+    def with_token(self, number: int) -> tuple[Agreement, str]:
+        """An agreement and its grant token. Raises CredentialsMissing when none is stored."""
         with self._database.quick() as connection:
-            sealed = connection.execute(
-                sa.text("SELECT grant_token FROM agreement WHERE number = :number AND removed_at IS NULL"),
+            row = connection.execute(
+                text(f"SELECT {_COLUMNS}, grant_token FROM agreement WHERE number = :number AND removed_at IS NULL"),
                 {"number": number},
-            ).scalar()
-        if sealed is None:
+            ).first()
+        if row is None:
+            raise _not_connected(number)
+        if row.grant_token is None:
             raise CredentialsMissing(
                 f"no grant token is stored for agreement {number}: `debitor agreement credentials {number}` takes one"
             )
-        return self._box.open(sealed)
+        return _agreement(row[:-1]), self._box.open(row.grant_token)
 
     def set_credentials(self, number: int, *, grant_token: str | None, ask_every_time: bool) -> None:
         """Replace the grant token; what waits for it may start at once, after /self named the agreement again."""
         self.get(number)
         with self._database.write() as connection:
             connection.execute(
-                sa.text(
+                text(
                     "UPDATE agreement SET grant_token = :token, ask_every_time = :ask, identity_checked_at = NULL"
                     " WHERE number = :number"
                 ),
@@ -160,7 +162,7 @@ class Agreements:
         """/self named this very agreement: its lists may be believed from now on."""
         with self._database.write() as connection:
             connection.execute(
-                sa.text(
+                text(
                     "UPDATE agreement SET name = COALESCE(:name, name), base_currency = :currency,"
                     f" identity_checked_at = {self._sql.now} WHERE number = :number"
                 ),
@@ -171,7 +173,7 @@ class Agreements:
         """Another agreement answered: nothing is believed until /self names this one again."""
         with self._database.write() as connection:
             connection.execute(
-                sa.text("UPDATE agreement SET identity_checked_at = NULL WHERE number = :number"), {"number": number}
+                text("UPDATE agreement SET identity_checked_at = NULL WHERE number = :number"), {"number": number}
             )
 
     def pause(self, number: int, *, paused: bool) -> None:
@@ -180,7 +182,7 @@ class Agreements:
         with self._database.write() as connection:
             moment = self._sql.now if paused else "NULL"
             connection.execute(
-                sa.text(f"UPDATE agreement SET paused_at = {moment} WHERE number = :number"), {"number": number}
+                text(f"UPDATE agreement SET paused_at = {moment} WHERE number = :number"), {"number": number}
             )
             if not paused:
                 start_now(connection, number)
@@ -194,7 +196,7 @@ class Agreements:
         self.get(number)
         with self._database.write() as connection:
             connection.execute(
-                sa.text(
+                text(
                     f"UPDATE agreement SET removed_at = {self._sql.now}, grant_token = NULL, hook_secret = :nothing"
                     " WHERE number = :number"
                 ),
@@ -203,6 +205,10 @@ class Agreements:
 
 
 _SECRET_ALPHABET = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_")
+
+
+def _not_connected(number: int) -> ConfigurationError:
+    return ConfigurationError(f"agreement {number} is not connected; add it with `debitor agreement add {number}`")
 
 
 def _agreement(row: Any) -> Agreement:

@@ -6,11 +6,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from domain.ports import FailureReport
-from infra.database.dialect import Sql
+from infra.database.dialect import Sql, text
 
 
 class FailureRows:
@@ -25,7 +24,7 @@ class FailureRows:
         rows = [{"agreement": self._agreement, **failure._asdict()} for failure in failures]
         if rows:
             self._connection.execute(
-                sa.text(
+                text(
                     "INSERT INTO failure (agreement, subject_kind, subject, reason, message, advice, detail, state,"
                     " times, first_seen_at, last_seen_at) VALUES (:agreement, :subject_kind, :subject, :reason,"
                     f" :message, :advice, :detail, 'open', 1, {self._sql.now}, {self._sql.now})"
@@ -39,7 +38,7 @@ class FailureRows:
 
     def resolve(self, subject_kind: str, subjects: Collection[object]) -> None:
         open_ones = self._connection.execute(
-            sa.text(
+            text(
                 "SELECT id, subject FROM failure WHERE agreement = :agreement AND subject_kind = :kind"
                 " AND state = 'open'"
             ),
@@ -52,7 +51,7 @@ class FailureRows:
         """End open failures as `resolved`, `dismissed` or `replayed`."""
         if ids:
             self._connection.execute(
-                sa.text(
+                text(
                     f"UPDATE failure SET state = :state, note = :note, ended_at = {self._sql.now}"
                     f" WHERE {self._sql.among('id', 'ids')} AND agreement = :agreement AND state = 'open'"
                 ),

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from domain.hints import Hint, Kind, NewHint
-from infra.database.dialect import Sql, UtcDateTime, as_time
+from infra.database.dialect import Sql, UtcDateTime, as_time, text
 
 _RECENT = "(SELECT COALESCE(max(id), 0) - 100000 FROM inbox)"  # bounds a look back that no index serves
 
@@ -33,7 +33,7 @@ class SqlInbox:
         """The oldest unhandled events, at most `limit`, sorted by id; `people_only`: those a person asked for."""
         people = " AND source = 'sync'" if people_only else ""
         rows = self._connection.execute(
-            sa.text(
+            text(
                 "SELECT id, old_number, new_number, correlation_id, body, webhook_id FROM inbox"
                 f" WHERE agreement = :agreement AND kind = :kind AND handled_at IS NULL{people}"
                 " ORDER BY id LIMIT :limit"
@@ -42,17 +42,11 @@ class SqlInbox:
         )
         return [Hint._make(row) for row in rows]
 
-    def age(self, hint_id: int) -> dt.timedelta:
-        seconds = self._connection.execute(
-            sa.text(f"SELECT {self._sql.seconds_since('received_at')} FROM inbox WHERE id = :id"), {"id": hint_id}
-        ).scalar_one()
-        return dt.timedelta(seconds=float(seconds))
-
     def handled(self, ids: Collection[int]) -> None:
         """Mark exactly these events: a later one may have a lower id and not be visible yet."""
         if ids:
             self._connection.execute(
-                sa.text(
+                text(
                     f"UPDATE inbox SET handled_at = {self._sql.now}"
                     f" WHERE {self._sql.among('id', 'ids')} AND handled_at IS NULL"
                 ),
@@ -62,7 +56,7 @@ class SqlInbox:
     def announced(self, numbers: Collection[int], since: dt.datetime) -> set[int]:
         """Of these debtor numbers, those that a webhook named since then."""
         rows = self._connection.execute(
-            sa.text(
+            text(
                 "SELECT old_number, new_number FROM inbox WHERE agreement = :agreement AND kind = 'debtors'"
                 f" AND source = 'hook' AND received_at >= :since AND id > {_RECENT}"
                 f" AND ({self._sql.among('new_number', 'numbers')} OR {self._sql.among('old_number', 'numbers')})"
@@ -74,7 +68,7 @@ class SqlInbox:
     def last_announced(self) -> dt.datetime | None:
         """When the agreement's last webhook came in, among the newest events."""
         moment = self._connection.execute(
-            sa.text(
+            text(
                 "SELECT received_at FROM inbox WHERE agreement = :agreement AND source = 'hook'"
                 f" AND id > {_RECENT} ORDER BY id DESC LIMIT 1"
             ),
@@ -86,7 +80,7 @@ class SqlInbox:
         """Store these events, except those whose webhook-id is stored already."""
         if hints:
             self._connection.execute(
-                sa.text(
+                text(
                     f"INSERT INTO inbox ({', '.join(COLUMNS)}, received_at)"
                     f" VALUES ({', '.join(':' + name for name in COLUMNS)}, {self._sql.now}){STORED_ONCE}"
                 ),

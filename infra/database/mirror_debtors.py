@@ -7,13 +7,12 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from domain.debtors import MAX_NUMBER, Debtor, DebtorChanges, Edge, StoredDebtor
 from domain.told import Party
 from infra.database import bulk
-from infra.database.dialect import Sql
+from infra.database.dialect import Sql, text
 from infra.database.parties import PARTY, PARTY_JOINS, party_of
 from infra.database.readings import What, raise_stamps
 
@@ -52,7 +51,7 @@ class DebtorRows:
 
     def living(self, numbers: Collection[int]) -> dict[int, StoredDebtor]:
         rows = self._connection.execute(
-            sa.text(
+            text(
                 "SELECT d.id, d.number, d.name, d.cvr, d.fingerprint FROM "
                 + self._sql.rows_of("debtor", "number", "numbers", " AND gone_at IS NULL")
             ),
@@ -63,7 +62,7 @@ class DebtorRows:
     def graves(self, numbers: Collection[int]) -> list[StoredDebtor]:
         """Locked: a tombstone comes back under one number only."""
         rows = self._connection.execute(
-            sa.text(
+            text(
                 "SELECT d.id, d.number, d.name, d.cvr, d.fingerprint FROM "
                 + self._sql.rows_of("debtor", "number", "numbers", " AND gone_at IS NOT NULL AND absorbed_by IS NULL")
                 + f" ORDER BY d.gone_at DESC, d.id DESC{self._sql.for_update}"
@@ -76,7 +75,7 @@ class DebtorRows:
         if not ids:
             return {}
         rows = self._connection.execute(
-            sa.text(
+            text(
                 f"SELECT {PARTY} FROM debtor p {PARTY_JOINS} WHERE p.agreement = :agreement"
                 f" AND {self._sql.among('p.id', 'ids')}"
             ),
@@ -88,7 +87,7 @@ class DebtorRows:
         if not updates:
             return set()
         rows = self._connection.execute(
-            sa.text(
+            text(
                 f"SELECT id, gone_at, {', '.join(_MATTERS)} FROM debtor"
                 f" WHERE agreement = :agreement AND {self._sql.among('id', 'ids')}"
             ),
@@ -114,14 +113,14 @@ class DebtorRows:
     def _bury(self, ids: Collection[int]) -> None:
         if ids:
             self._connection.execute(
-                sa.text(f"UPDATE debtor SET gone_at = {self._sql.now} WHERE {self._sql.among('id', 'ids')}"),
+                text(f"UPDATE debtor SET gone_at = {self._sql.now} WHERE {self._sql.among('id', 'ids')}"),
                 {"ids": self._sql.numbers(ids)},
             )
 
     def _absorb(self, ends: int, goes_on: int) -> None:
         """Two rows are one firm after all: the older keeps the history, the other's invoices and company follow."""
         self._connection.execute(
-            sa.text(f"UPDATE debtor SET gone_at = {self._sql.now}, absorbed_by = :goes_on WHERE id = :ends"),
+            text(f"UPDATE debtor SET gone_at = {self._sql.now}, absorbed_by = :goes_on WHERE id = :ends"),
             {"ends": ends, "goes_on": goes_on},
         )
         for follow in (
@@ -129,13 +128,13 @@ class DebtorRows:
             "UPDATE debtor_link SET debtor_id = :goes_on WHERE debtor_id = :ends AND NOT (cut_at IS NULL AND EXISTS"
             " (SELECT 1 FROM debtor_link l WHERE l.debtor_id = :goes_on AND l.cut_at IS NULL))",
         ):
-            self._connection.execute(sa.text(follow), {"ends": ends, "goes_on": goes_on})
+            self._connection.execute(text(follow), {"ends": ends, "goes_on": goes_on})
 
     def _free(self, ids: Collection[int]) -> None:
         """Moving rows give up their numbers first (as negative ids, which nothing else uses): swaps work."""
         if ids:
             self._connection.execute(
-                sa.text(f"UPDATE debtor SET number = -id WHERE {self._sql.among('id', 'ids')}"),
+                text(f"UPDATE debtor SET number = -id WHERE {self._sql.among('id', 'ids')}"),
                 {"ids": self._sql.numbers(ids)},
             )
 
@@ -170,7 +169,7 @@ class DebtorRows:
         rows = [{"agreement": self._agreement, "old": old, "new": new} for old, new in edges]
         if rows:
             self._connection.execute(
-                sa.text(
+                text(
                     "INSERT INTO debtor_edge (agreement, old_number, new_number, seen_at)"
                     f" VALUES (:agreement, :old, :new, {self._sql.now})"
                     " ON CONFLICT (agreement, old_number, new_number) DO UPDATE SET seen_at = excluded.seen_at"
@@ -180,7 +179,7 @@ class DebtorRows:
 
     def edges_around(self, numbers: Collection[int]) -> list[Edge]:
         rows = self._connection.execute(
-            sa.text(
+            text(
                 "WITH RECURSIVE around (n) AS ("
                 f"SELECT n FROM {self._sql.set_of('numbers')} AS wanted"
                 " UNION SELECT CASE WHEN e.old_number = around.n THEN e.new_number ELSE e.old_number END"
@@ -198,7 +197,7 @@ class DebtorRows:
         if not numbers:
             return
         orphaned = self._connection.execute(
-            sa.text(
+            text(
                 "SELECT DISTINCT debtor_number FROM invoice WHERE debtor_id IS NULL AND agreement = :agreement"
                 f" AND {self._sql.among('debtor_number', 'numbers')}"
             ),
@@ -207,7 +206,7 @@ class DebtorRows:
         if not orphaned:  # nearly always
             return
         self._connection.execute(
-            sa.text(
+            text(
                 "UPDATE invoice SET debtor_id = (SELECT d.id FROM debtor d WHERE d.agreement = invoice.agreement"
                 " AND d.number = invoice.debtor_number AND d.gone_at IS NULL)"
                 " WHERE debtor_id IS NULL AND agreement = :agreement"
@@ -218,7 +217,7 @@ class DebtorRows:
 
     def living_between(self, low: int, high: int) -> list[int]:
         rows = self._connection.execute(
-            sa.text(
+            text(
                 "SELECT number FROM debtor WHERE agreement = :agreement AND gone_at IS NULL"
                 " AND number BETWEEN :low AND :high ORDER BY number"
             ),
@@ -229,7 +228,7 @@ class DebtorRows:
     def count_gone(self, within: dt.timedelta) -> int:
         return int(
             self._connection.execute(
-                sa.text(
+                text(
                     "SELECT count(*) FROM debtor WHERE agreement = :agreement AND absorbed_by IS NULL"
                     f" AND gone_at > {self._sql.after('ago')}"
                 ),
@@ -240,7 +239,7 @@ class DebtorRows:
     def count_living(self, low: int = 0, high: int = MAX_NUMBER) -> int:
         return int(
             self._connection.execute(
-                sa.text(
+                text(
                     "SELECT count(*) FROM debtor WHERE agreement = :agreement AND gone_at IS NULL"
                     " AND number BETWEEN :low AND :high"
                 ),

@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection
 
 from domain.hints import Kind, Source
 from domain.reference import Keys, Listing, Why
-from infra.database.dialect import Sql, UtcDateTime
+from infra.database.dialect import Sql, UtcDateTime, text
 from infra.database.engine import Database
 
 NIGHT_UTC = 2
@@ -41,7 +41,7 @@ class NameRows:
             return set()
         source, values = self._pairs(pairs)
         rows = self._connection.execute(
-            sa.text(
+            text(
                 "INSERT INTO reference_name (agreement, list, key, changed_at)"
                 f" SELECT :agreement, s.a, s.b, {self._sql.now} FROM {source} WHERE NOT EXISTS (SELECT 1"
                 " FROM reference_name r WHERE r.agreement = :agreement AND r.list = s.a AND r.key = s.b)"
@@ -53,7 +53,7 @@ class NameRows:
 
     def unnamed(self) -> set[Listing]:
         rows = self._connection.execute(
-            sa.text(
+            text(
                 "SELECT DISTINCT r.list FROM reference_name r LEFT JOIN reference_list l"
                 " ON l.agreement = r.agreement AND l.list = r.list WHERE r.agreement = :agreement"
                 " AND r.name IS NULL AND (l.read_at IS NULL OR r.changed_at >= l.read_at)"
@@ -64,7 +64,7 @@ class NameRows:
 
     def ages(self) -> dict[Listing, float]:
         rows = self._connection.execute(
-            sa.text(
+            text(
                 f"SELECT list, {self._sql.seconds_since('tried_at')} FROM reference_list WHERE agreement = :agreement"
             ),
             {"agreement": self._agreement},
@@ -73,7 +73,7 @@ class NameRows:
 
     def living(self, which: Listing) -> dict[str, str]:
         rows = self._connection.execute(
-            sa.text(
+            text(
                 "SELECT key, name FROM reference_name WHERE agreement = :agreement AND list = :list"
                 " AND name IS NOT NULL AND gone_at IS NULL"
             ),
@@ -86,7 +86,7 @@ class NameRows:
             return 0
         source, values = self._pairs(sorted(names.items()))
         rows = self._connection.execute(
-            sa.text(
+            text(
                 "INSERT INTO reference_name (agreement, list, key, name, changed_at)"
                 f" SELECT :agreement, :list, s.a, s.b, {self._sql.now} FROM {source} WHERE true"
                 " ON CONFLICT (agreement, list, key)"
@@ -102,7 +102,7 @@ class NameRows:
         if keys:
             source, values = self._pairs([(key, "") for key in sorted(keys)])
             self._connection.execute(
-                sa.text(
+                text(
                     f"UPDATE reference_name SET gone_at = {self._sql.now} WHERE agreement = :agreement"
                     f" AND list = :list AND key IN (SELECT s.a FROM {source})"
                 ),
@@ -111,7 +111,7 @@ class NameRows:
 
     def begin(self, which: Listing) -> None:
         self._connection.execute(
-            sa.text(
+            text(
                 "INSERT INTO reference_list (agreement, list, tried_at)"
                 f" VALUES (:agreement, :list, {self._sql.now}) ON CONFLICT (agreement, list)"
                 " DO UPDATE SET tried_at = excluded.tried_at"
@@ -122,9 +122,7 @@ class NameRows:
     def end(self, which: Listing, *, whole: bool, problem: str | None) -> None:
         read = ", read_at = tried_at" if whole else ""  # when it began: what was met since may be missing in it
         self._connection.execute(
-            sa.text(
-                f"UPDATE reference_list SET problem = :problem{read} WHERE agreement = :agreement AND list = :list"
-            ),
+            text(f"UPDATE reference_list SET problem = :problem{read} WHERE agreement = :agreement AND list = :list"),
             {**self._list(which), "problem": problem},
         )
 
@@ -151,7 +149,7 @@ def ask_nightly(database: Database, *, now: dt.datetime | None = None) -> list[i
     lists = " UNION ALL ".join(f"SELECT '{which}' AS list, '{which} {Why.NIGHT}' AS body" for which in Listing)
     with database.write() as connection:
         rows = connection.execute(
-            sa.text(
+            text(
                 "INSERT INTO inbox (agreement, kind, source, correlation_id, body, received_at)"
                 f" SELECT a.number, CAST(:kind AS varchar), :source, '', l.body, {database.sql.now}"
                 f" FROM agreement a CROSS JOIN ({lists}) AS l"

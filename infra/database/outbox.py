@@ -14,7 +14,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from domain.events import EventType, NewEvent
-from infra.database.dialect import Sql
+from infra.database.dialect import Sql, text
 from infra.database.tables_outbox import outbox, outbox_subject
 
 _AT_ONCE = 500  # rows of one statement: SQLite takes at most 32,766 parameters
@@ -32,7 +32,7 @@ class SqlOutbox:
         self._agreement = agreement
 
     def wanted(self) -> frozenset[str]:
-        endpoints = self._endpoints(self._firm_id()).values()
+        endpoints = self._endpoints().values()
         if any(types is None for types in endpoints):
             return frozenset(EventType)
         return frozenset().union(*(types for types in endpoints if types))
@@ -48,7 +48,7 @@ class SqlOutbox:
     def _firm_id(self) -> int:
         if self._firm is None:
             found = self._connection.execute(
-                sa.text("SELECT firm_id FROM agreement WHERE number = :number"), {"number": self._agreement}
+                text("SELECT firm_id FROM agreement WHERE number = :number"), {"number": self._agreement}
             ).scalar_one()
             self._firm = int(found)
         return self._firm
@@ -94,7 +94,7 @@ class SqlOutbox:
             )
             numbers[event.subject] += 1
         self._connection.execute(sa.insert(outbox).values([{**row, "created_at": now} for row in values]))
-        endpoints = self._endpoints(firm)
+        endpoints = self._endpoints()
         by_endpoint: dict[int, list[str]] = defaultdict(list)
         for name, event in zip(names, events, strict=True):
             for endpoint, types in endpoints.items():
@@ -102,7 +102,7 @@ class SqlOutbox:
                     by_endpoint[endpoint].append(name)
         for endpoint, wanted in by_endpoint.items():
             self._connection.execute(
-                sa.text(
+                text(
                     "INSERT INTO delivery (outbox_id, endpoint_id, subject, state, attempts, next_attempt_at)"
                     f" SELECT id, :endpoint, subject, 'pending', 0, {self._sql.now} FROM outbox"
                     " WHERE event_id IN :names ORDER BY id"
@@ -110,9 +110,11 @@ class SqlOutbox:
                 {"endpoint": endpoint, "names": wanted},
             )
 
-    def _endpoints(self, firm: int) -> dict[int, set[str] | None]:
+    def _endpoints(self) -> dict[int, set[str] | None]:
         """Each endpoint that takes events, with the types it wants; None = all."""
+        firm = ":firm" if self._firm else "(SELECT firm_id FROM agreement WHERE number = :agreement)"
         rows = self._connection.execute(
-            sa.text("SELECT id, types FROM endpoint WHERE firm_id = :firm AND disabled_at IS NULL"), {"firm": firm}
+            text(f"SELECT id, types FROM endpoint WHERE firm_id = {firm} AND disabled_at IS NULL"),
+            {"firm": self._firm} if self._firm else {"agreement": self._agreement},
         )
         return {row.id: set(row.types.split()) if row.types else None for row in rows}

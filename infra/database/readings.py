@@ -8,10 +8,9 @@ import json
 from collections.abc import Mapping
 from enum import StrEnum
 
-import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from infra.database.dialect import Sql
+from infra.database.dialect import Sql, text
 
 
 class What(StrEnum):
@@ -42,7 +41,7 @@ def raise_stamps(connection: Connection, sql: Sql, agreement: int, what: What, s
         source = "(SELECT value ->> 0 AS n, value ->> 1 AS stamp FROM json_each(:pairs)) AS s"
         values = {"pairs": json.dumps(ordered)}
     rows = connection.execute(
-        sa.text(
+        text(
             "INSERT INTO reading (agreement, what, number, stamp, read_at)"
             f" SELECT :agreement, :what, s.n, s.stamp, {sql.now} FROM {source} WHERE true"
             " ORDER BY s.n ON CONFLICT (agreement, what, number)"

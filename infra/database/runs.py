@@ -200,12 +200,13 @@ class RunWork:
         return draw_stamp(self._database, self.agreement)
 
     @contextmanager
-    def transaction(self) -> Iterator[SqlUnitOfWork]:
+    def transaction(self, *, release: bool = False) -> Iterator[SqlUnitOfWork]:
+        assert not release  # a run's lease ends with the run
         with self._database.write() as connection:
             follows = self._check(connection) and not self._matches
             self._kept = []
             attempt = connection.begin_nested() if self._dry else None
-            uow = SqlUnitOfWork(connection, self._database.sql, self.agreement, None, follows_companies=follows)
+            uow = SqlUnitOfWork(connection, self._database.sql, self.agreement, follows_companies=follows)
             yield uow
             if attempt is not None:
                 attempt.rollback()
@@ -215,7 +216,7 @@ class RunWork:
     @contextmanager
     def look(self) -> Iterator[SqlUnitOfWork]:
         with self._database.read() as connection:
-            yield SqlUnitOfWork(connection, self._database.sql, self.agreement, None)
+            yield SqlUnitOfWork(connection, self._database.sql, self.agreement)
 
     def save(self, _uow: UnitOfWork, state: RunState) -> None:
         """Committed with the transaction that is open now."""

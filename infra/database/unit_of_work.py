@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
 
-import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from domain.hints import Hint
 from domain.new_debtor_settings import Lists, NewDebtorSettings
 from domain.read_ahead import ReadAhead
 from domain.work import Lease
@@ -19,7 +19,7 @@ from infra.database.companies import CompanyRows
 from infra.database.comparisons import ComparisonRows
 from infra.database.conversions import ConversionRows
 from infra.database.debtor_search import DebtorSearchRows
-from infra.database.dialect import Sql
+from infra.database.dialect import Sql, text
 from infra.database.engine import Database
 from infra.database.failures import FailureRows
 from infra.database.imports import ImportRows
@@ -32,21 +32,13 @@ from infra.database.new_debtors import lists_of, settings_of
 from infra.database.outbox import SqlOutbox
 from infra.database.polls import PollRows
 from infra.database.register import RegisterRows
-from infra.database.work import check_in, draw_stamp, release_in
+from infra.database.work import check_in, draw_stamp
 
 
 class SqlUnitOfWork:
     """`domain.ports.UnitOfWork` on either database."""
 
-    def __init__(
-        self,
-        connection: Connection,
-        sql: Sql,
-        agreement: int,
-        lease: Lease | None,
-        *,
-        follows_companies: bool = False,
-    ) -> None:
+    def __init__(self, connection: Connection, sql: Sql, agreement: int, *, follows_companies: bool = False) -> None:
         self.connection = connection
         self.agreement = agreement
         self.debtors = DebtorRows(connection, sql, agreement)
@@ -59,7 +51,6 @@ class SqlUnitOfWork:
         self.comparisons = ComparisonRows(connection, sql, agreement)
         self.follows_companies = follows_companies
         self._sql = sql
-        self._lease = lease
 
     @cached_property
     def companies(self) -> CompanyRows:
@@ -99,19 +90,15 @@ class SqlUnitOfWork:
     @cached_property
     def _firm(self) -> int:
         firm = self.connection.execute(
-            sa.text("SELECT firm_id FROM agreement WHERE number = :agreement"), {"agreement": self.agreement}
-        )
-        return int(firm.scalar_one())
-
-    def release(self) -> None:
-        if self._lease is not None:
-            release_in(self.connection, self._sql, self._lease, drained=True)
+            text("SELECT firm_id FROM agreement WHERE number = :agreement"), {"agreement": self.agreement}
+        ).scalar_one()
+        return int(firm)
 
     def debtors_total(self, total: int | None = None) -> int | None:
         key = {"agreement": self.agreement}
         if total is not None:
             self.connection.execute(
-                sa.text(
+                text(
                     "UPDATE agreement SET debtors_total = :total"
                     " WHERE number = :agreement AND COALESCE(debtors_total, -1) <> :total"
                 ),
@@ -119,7 +106,7 @@ class SqlUnitOfWork:
             )
             return total
         stored = self.connection.execute(
-            sa.text("SELECT debtors_total FROM agreement WHERE number = :agreement"), key
+            text("SELECT debtors_total FROM agreement WHERE number = :agreement"), key
         ).scalar()
         return None if stored is None else int(stored)
 
@@ -139,8 +126,14 @@ class LeasedWork:
     def stamp(self) -> int:
         return draw_stamp(self._database, self.agreement)
 
+    def outstanding(self, most: int, *, people_only: bool) -> list[Hint]:
+        """The oldest events the lease is for; `people_only`: those a person asked for."""
+        with self._database.quick() as connection:
+            inbox = SqlInbox(connection, self._database.sql)
+            return inbox.outstanding(self.agreement, self.lease.kind, most, people_only=people_only)
+
     @contextmanager
-    def transaction(self) -> Iterator[SqlUnitOfWork]:
+    def transaction(self, *, release: bool = False) -> Iterator[SqlUnitOfWork]:
         with self._database.write() as connection:
-            follows = check_in(connection, self._database.sql, self.lease)
-            yield SqlUnitOfWork(connection, self._database.sql, self.agreement, self.lease, follows_companies=follows)
+            follows = check_in(connection, self._database.sql, self.lease, release=release)
+            yield SqlUnitOfWork(connection, self._database.sql, self.agreement, follows_companies=follows)

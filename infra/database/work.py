@@ -13,15 +13,14 @@ import time
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-import sqlalchemy as sa
 import structlog
 from sqlalchemy.engine import Connection
 
 from domain.errors import LeaseLost, TransientError
 from domain.hints import Kind
-from domain.work import DAY_CALLS, Arrivals, Lease, wait_s
+from domain.work import BUSY_HINTS, DAY_CALLS, Arrivals, Lease, wait_s
 from infra.database.conversions import due_now
-from infra.database.dialect import Sql
+from infra.database.dialect import Sql, text
 from infra.database.engine import Database, DatabaseAway
 from infra.database.holders import new_token
 
@@ -34,14 +33,21 @@ LEASE_S = 180
 MOST_ASKED = 20
 """More at once is somebody replaying everything, not a person who waits."""
 
+_UNHANDLED = "FROM inbox WHERE inbox.agreement = work.agreement AND inbox.kind = work.kind AND inbox.handled_at IS NULL"
+
+
+class Taken(NamedTuple):
+    """A lease, and how the events came in that it is for."""
+
+    lease: Lease
+    arrivals: Arrivals
+
 
 def _outstanding(sql: Sql) -> str:
     """Whether a work row has something to work on: events, or conversions that are due."""
     return (
-        "(EXISTS (SELECT 1 FROM inbox WHERE inbox.agreement = work.agreement AND inbox.kind = work.kind"
-        " AND inbox.handled_at IS NULL)"
-        f" OR (work.kind = '{Kind.CONVERSIONS.value}' AND EXISTS (SELECT 1 FROM conversion"
-        f" WHERE conversion.agreement = work.agreement AND {due_now(sql, 'conversion')})))"
+        f"(EXISTS (SELECT 1 {_UNHANDLED}) OR (work.kind = '{Kind.CONVERSIONS.value}' AND EXISTS"
+        f" (SELECT 1 FROM conversion WHERE conversion.agreement = work.agreement AND {due_now(sql, 'conversion')})))"
     )
 
 
@@ -104,25 +110,40 @@ class WorkRows:
             " AND EXISTS (SELECT 1 FROM agreement a WHERE a.number = work.agreement AND a.paused_at IS NULL"
             " AND a.removed_at IS NULL)"
         )
+        waited = f"SELECT {sql.seconds_since('received_at')} {_UNHANDLED} ORDER BY id"
+        self._arrivals = (
+            f"(SELECT count(*) FROM (SELECT received_at {_UNHANDLED} ORDER BY id DESC LIMIT {BUSY_HINTS}) AS newest"
+            f" WHERE received_at > {sql.after('second')}), ({waited} DESC LIMIT 1), {sql.seconds_since('drained_at')},"
+            f" (SELECT sum(spent) FROM calls WHERE calls.agreement = work.agreement AND hour > {sql.after('day')}),"
+            f" ({waited} LIMIT 1)"
+        )
 
-    def take(self, agreement: int, kind: Kind) -> Lease | None:
-        """The lease, if the work is due and nobody holds it. Raises DatabaseAway."""
+    def take(self, agreement: int, kind: Kind) -> Taken | None:
+        """The lease, if the work is due and nobody holds it, and how its events come in. Raises DatabaseAway."""
         token = new_token()
         with self._database.quick() as connection:
-            taken = connection.execute(
-                sa.text(
+            row = connection.execute(
+                text(
                     f"UPDATE work SET lease_token = :token, lease_until = {self._sql.after('lease_s')}"
                     f" WHERE agreement = :agreement AND kind = :kind AND {self._free} AND {self._outstanding}"
+                    f" RETURNING {self._arrivals}"
                 ),
-                {"token": token, "lease_s": LEASE_S, "agreement": agreement, "kind": kind.value},
-            )
-            return Lease(agreement, kind, token) if taken.rowcount else None
+                {
+                    "token": token,
+                    "lease_s": LEASE_S,
+                    "agreement": agreement,
+                    "kind": kind.value,
+                    "second": -1,
+                    "day": -86_400,
+                },
+            ).first()
+        return None if row is None else Taken(Lease(agreement, kind, token), _arrivals(*row))
 
     def due(self) -> list[Due]:
         """Everything that could start now: outstanding events, no lease, `not_before` passed, not paused."""
         with self._database.quick() as connection:
             rows = connection.execute(
-                sa.text(f"SELECT agreement, kind FROM work WHERE {self._free} AND {self._outstanding}")
+                text(f"SELECT agreement, kind FROM work WHERE {self._free} AND {self._outstanding}")
             )
             return [Due(agreement, Kind(kind)) for agreement, kind in rows]
 
@@ -137,11 +158,11 @@ class WorkRows:
             f" AND (not_before IS NULL OR not_before <= {self._sql.now}) AND NOT {self._outstanding}"
         )
         with self._database.read() as connection:
-            if connection.execute(sa.text(f"SELECT 1 FROM work WHERE {idle} LIMIT 1")).first() is None:
+            if connection.execute(text(f"SELECT 1 FROM work WHERE {idle} LIMIT 1")).first() is None:
                 return
         with self._database.write() as connection:
             connection.execute(
-                sa.text(
+                text(
                     "UPDATE work SET reason = NULL, message = NULL, waiting_since = NULL, attempts = 0,"
                     f" not_before = NULL WHERE {idle}"
                 )
@@ -152,7 +173,7 @@ class WorkRows:
         with self._database.quick() as connection:
             return (
                 connection.execute(
-                    sa.text(
+                    text(
                         "SELECT 1 FROM work WHERE agreement = :agreement AND kind = :kind"
                         f" AND {self._free} AND {self._outstanding}"
                     ),
@@ -161,34 +182,11 @@ class WorkRows:
                 is not None
             )
 
-    def arrivals(self, lease: Lease) -> Arrivals:
-        """How events come in, for the pace."""
-        since_hint = self._sql.seconds_since("max(received_at)")
-        since_drain = self._sql.seconds_since("drained_at")
-        with self._database.quick() as connection:
-            row = connection.execute(
-                sa.text(
-                    f"SELECT count(*), {since_hint},"
-                    f" (SELECT {since_drain} FROM work WHERE agreement = :agreement AND kind = :kind),"
-                    f" (SELECT sum(spent) FROM calls WHERE agreement = :agreement AND hour > {self._sql.after('day')})"
-                    " FROM (SELECT received_at FROM inbox WHERE agreement = :agreement AND kind = :kind"
-                    f" AND handled_at IS NULL AND received_at > {self._sql.after('second')}) AS recent"
-                ),
-                {"agreement": lease.agreement, "kind": lease.kind.value, "second": -1, "day": -86_400},
-            ).one()
-        recent, since_hint_s, since_drain_s, spent = row
-        return Arrivals(
-            last_second=recent,
-            since_hint_s=1.0 if since_hint_s is None else float(since_hint_s),
-            since_drain_s=float("inf") if since_drain_s is None else float(since_drain_s),
-            spent_share=float(spent or 0) / DAY_CALLS,
-        )
-
     def people_wait(self, lease: Lease) -> bool:
         """Whether events are outstanding that a person asked for, few enough to be read before all others."""
         with self._database.quick() as connection:
             asked = connection.execute(
-                sa.text(
+                text(
                     "SELECT count(*) FROM (SELECT 1 FROM inbox WHERE agreement = :agreement AND kind = :kind"
                     " AND handled_at IS NULL AND source = 'sync' LIMIT :more) AS asked"
                 ),
@@ -196,10 +194,16 @@ class WorkRows:
             ).scalar_one()
             return 0 < int(asked) <= MOST_ASKED
 
-    def release(self, lease: Lease, *, drained: bool = False) -> None:
-        """Give the lease back; a drain that went well also clears the reason it waited for."""
+    def release(self, lease: Lease) -> None:
+        """Give the lease back; there is more to do."""
         with self._database.quick() as connection:
-            release_in(connection, self._sql, lease, drained=drained)
+            connection.execute(
+                text(
+                    "UPDATE work SET lease_token = NULL, lease_until = NULL"
+                    " WHERE agreement = :agreement AND kind = :kind AND lease_token = :token"
+                ),
+                _key(lease),
+            )
 
     def owe(self, lease: Lease) -> None:
         """The database is away: give the lease back as soon as it answers again."""
@@ -209,7 +213,7 @@ class WorkRows:
         """Give the lease back and start again in `seconds`: pacing, not trouble."""
         with self._database.quick() as connection:
             connection.execute(
-                sa.text(
+                text(
                     f"UPDATE work SET lease_token = NULL, lease_until = NULL, not_before = {self._sql.after('seconds')}"
                     " WHERE agreement = :agreement AND kind = :kind AND lease_token = :token"
                 ),
@@ -220,7 +224,7 @@ class WorkRows:
         """The surroundings are at fault: give the lease back, say why, and wait; returns the seconds."""
         with self._database.write() as connection:
             attempts = connection.execute(
-                sa.text(
+                text(
                     "SELECT attempts FROM work WHERE agreement = :agreement AND kind = :kind"
                     f" AND lease_token = :token{self._sql.for_update}"
                 ),
@@ -230,7 +234,7 @@ class WorkRows:
                 return 0.0
             seconds = wait_s(error, attempts + 1)
             connection.execute(
-                sa.text(
+                text(
                     "UPDATE work SET lease_token = NULL, lease_until = NULL, attempts = attempts + 1,"
                     f" not_before = {self._sql.after('seconds')}, reason = :reason, message = :message,"
                     f" waiting_since = COALESCE(waiting_since, {self._sql.now})"
@@ -243,9 +247,9 @@ class WorkRows:
     def clear_leases(self) -> None:
         """Embedded form, at start: whoever held a lease is dead, there is one process only."""
         with self._database.write() as connection:
-            connection.execute(sa.text("UPDATE work SET lease_token = NULL, lease_until = NULL"))
-            connection.execute(sa.text("UPDATE run SET lease_token = NULL, lease_until = NULL"))
-            connection.execute(sa.text("UPDATE job SET lease_token = NULL, lease_until = NULL"))
+            connection.execute(text("UPDATE work SET lease_token = NULL, lease_until = NULL"))
+            connection.execute(text("UPDATE run SET lease_token = NULL, lease_until = NULL"))
+            connection.execute(text("UPDATE job SET lease_token = NULL, lease_until = NULL"))
 
     def try_now(self, agreement: int) -> None:
         """A person mended something: whatever waits for this agreement may start at once."""
@@ -260,13 +264,13 @@ def start_now(connection: Connection, agreement: int) -> None:
         "UPDATE run SET not_before = NULL, attempts = 0 WHERE agreement = :agreement"
         " AND state IN ('queued', 'running', 'waiting')",
     ):
-        connection.execute(sa.text(statement), {"agreement": agreement})
+        connection.execute(text(statement), {"agreement": agreement})
 
 
 def asked_for(connection: Connection, agreement: int, kind: Kind) -> None:
     """A person waits: what was put off for the pace, or for want of calls, may start now."""
     connection.execute(
-        sa.text(
+        text(
             "UPDATE work SET not_before = NULL WHERE agreement = :agreement AND kind = :kind"
             " AND (reason IS NULL OR reason = 'rate_limited')"
         ),
@@ -274,48 +278,38 @@ def asked_for(connection: Connection, agreement: int, kind: Kind) -> None:
     )
 
 
-def check_in(connection: Connection, sql: Sql, lease: Lease) -> bool:
+def check_in(connection: Connection, sql: Sql, lease: Lease, *, release: bool = False) -> bool:
     """
-    Lock the work row and make the lease last; returns whether companies follow the agreement's debtors.
+    Lock the work row and make the lease last, or give it back in this transaction: the work is drained then.
+
+    Returns whether companies follow the agreement's debtors.
 
     Raises:
         LeaseLost: somebody else holds it now.
     """
+    sets = (
+        f"lease_token = NULL, lease_until = NULL, drained_at = {sql.now}, not_before = NULL, reason = NULL,"
+        " message = NULL, waiting_since = NULL, attempts = 0"
+        if release
+        else f"lease_until = {sql.after('lease_s')}"
+    )
     held = connection.execute(
-        sa.text(
-            f"UPDATE work SET lease_until = {sql.after('lease_s')}"
-            " WHERE agreement = :agreement AND kind = :kind AND lease_token = :token"
+        text(
+            f"UPDATE work SET {sets} WHERE agreement = :agreement AND kind = :kind AND lease_token = :token"
             f" RETURNING {FOLLOWS_COMPANIES.format('work')}"
         ),
-        {"lease_s": LEASE_S, **_key(lease)},
+        _key(lease) if release else {"lease_s": LEASE_S, **_key(lease)},
     ).first()
     if held is None:
         raise LeaseLost(f"the {lease.kind} of agreement {lease.agreement} are held by somebody else now")
     return bool(held[0])
 
 
-def release_in(connection: Connection, sql: Sql, lease: Lease, *, drained: bool) -> None:
-    """Release as part of the transaction that wrote the results."""
-    cleared = (
-        f", drained_at = {sql.now}, not_before = NULL, reason = NULL, message = NULL, waiting_since = NULL,"
-        " attempts = 0"
-        if drained
-        else ""
-    )
-    connection.execute(
-        sa.text(
-            f"UPDATE work SET lease_token = NULL, lease_until = NULL{cleared}"
-            " WHERE agreement = :agreement AND kind = :kind AND lease_token = :token"
-        ),
-        _key(lease),
-    )
-
-
 def draw_stamp(database: Database, agreement: int) -> int:
     """The next stamp of an agreement, committed at once: drawn before a request is sent, it dates the answer."""
     with database.quick() as connection:
         value = connection.execute(
-            sa.text("UPDATE stamp SET value = value + 1 WHERE agreement = :agreement RETURNING value"),
+            text("UPDATE stamp SET value = value + 1 WHERE agreement = :agreement RETURNING value"),
             {"agreement": agreement},
         ).scalar_one()
         return int(value)
@@ -324,16 +318,25 @@ def draw_stamp(database: Database, agreement: int) -> int:
 def create_rows(connection: Connection, agreement: int, kinds: Iterable[Kind] = tuple(Kind)) -> None:
     """The rows an agreement needs before its first event."""
     connection.execute(
-        sa.text("INSERT INTO work (agreement, kind, attempts) VALUES (:agreement, :kind, 0) ON CONFLICT DO NOTHING"),
+        text("INSERT INTO work (agreement, kind, attempts) VALUES (:agreement, :kind, 0) ON CONFLICT DO NOTHING"),
         [{"agreement": agreement, "kind": kind.value} for kind in kinds],
     )
     connection.execute(
-        sa.text("INSERT INTO stamp (agreement, value) VALUES (:agreement, 0) ON CONFLICT DO NOTHING"),
+        text("INSERT INTO stamp (agreement, value) VALUES (:agreement, 0) ON CONFLICT DO NOTHING"),
         {"agreement": agreement},
     )
     connection.execute(
-        sa.text("INSERT INTO budget (agreement) VALUES (:agreement) ON CONFLICT DO NOTHING"), {"agreement": agreement}
+        text("INSERT INTO budget (agreement) VALUES (:agreement) ON CONFLICT DO NOTHING"), {"agreement": agreement}
     )
+
+
+def _arrivals(
+    last_second: int, since_hint_s: float | None, since_drain_s: float | None, spent: int | None, oldest_s: float | None
+) -> Arrivals:
+    """Without an event, the work is due for another reason."""
+    since_hint = 1.0 if since_hint_s is None else float(since_hint_s)
+    drained = float("inf") if since_drain_s is None else float(since_drain_s)
+    return Arrivals(last_second, since_hint, drained, float(spent or 0) / DAY_CALLS, float(oldest_s or 0))
 
 
 def _key(lease: Lease) -> dict[str, object]:

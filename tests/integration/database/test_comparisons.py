@@ -7,16 +7,14 @@ import datetime as dt
 import pytest
 
 from domain.comparison import DAILY
-from domain.hints import Kind
 from domain.resync_state import ResyncOptions
 from infra.database.agreements import Agreements
 from infra.database.asked_runs import begin_resync, resume_resync
 from infra.database.comparisons import queue_due
 from infra.database.engine import Database
-from infra.database.inbox import SqlInbox
 from infra.database.runs import Runs
 from infra.encryption import SecretBox
-from tests.support.databases import AGREEMENT, KEY, add_agreement, add_hints, do, rows
+from tests.support.databases import AGREEMENT, KEY, add_agreement, do
 
 NOON = dt.datetime(2026, 5, 4, 12, tzinfo=dt.UTC)
 NIGHT = dt.datetime(2026, 5, 4, 2, tzinfo=dt.UTC)
@@ -96,13 +94,3 @@ def test_a_person_gets_the_resync_asked_for(store: Database) -> None:
     assert full.fresh
     assert begin_resync(store, AGREEMENT, ResyncOptions()) == (full.run_id, False)
     assert resume_resync(store, AGREEMENT) == full.run_id
-
-
-def test_an_events_age(store: Database) -> None:
-    """By the database's clock, from when it came in."""
-    (event,) = add_hints(store, 1)
-    ago(store, "inbox", "received_at", 30)
-    with store.read() as connection:
-        age = SqlInbox(connection, store.sql, AGREEMENT).age(event)
-    assert dt.timedelta(hours=30) <= age < dt.timedelta(hours=30, minutes=1)
-    assert rows(store, "SELECT kind FROM inbox")[0].kind == Kind.DEBTORS.value

@@ -9,11 +9,11 @@ import pytest
 
 from domain.errors import CredentialsRefused, LeaseLost, RateLimited, Unavailable
 from domain.hints import Kind
-from domain.work import Lease
+from domain.work import BUSY_HINTS, Arrivals, Lease
 from infra.database.agreements import Agreements
 from infra.database.engine import Database
 from infra.database.unit_of_work import LeasedWork
-from infra.database.work import WorkRows
+from infra.database.work import Taken, WorkRows
 from infra.encryption import SecretBox
 from tests.support.databases import AGREEMENT, KEY, add_agreement, add_hints, do, rows, scalar
 
@@ -24,9 +24,17 @@ def work(store: Database) -> WorkRows:
 
 
 def taken(work: WorkRows, kind: Kind = Kind.DEBTORS) -> Lease:
-    lease = work.take(AGREEMENT, kind)
-    assert lease is not None
-    return lease
+    got = work.take(AGREEMENT, kind)
+    assert got is not None
+    return got.lease
+
+
+def arrivals(work: WorkRows) -> Arrivals:
+    """How the events came in, as a drain sees it."""
+    got = work.take(AGREEMENT, Kind.DEBTORS)
+    assert got is not None
+    work.release(got.lease)
+    return got.arrivals
 
 
 def waiting(store: Database) -> tuple[str | None, str | None, int]:
@@ -45,7 +53,7 @@ def test_work_is_held_by_one(store: Database, work: WorkRows) -> None:
     add_hints(store, 1)
     barrier = threading.Barrier(8)
 
-    def take(_: int) -> Lease | None:
+    def take(_: int) -> Taken | None:
         barrier.wait(timeout=10)
         return work.take(AGREEMENT, Kind.DEBTORS)
 
@@ -106,8 +114,8 @@ def test_waiting_says_why_and_ends_by_a_drain(store: Database, work: WorkRows) -
     assert since is not None
 
     do(store, "UPDATE work SET not_before = NULL")
-    with LeasedWork(store, taken(work)).transaction() as uow:
-        uow.release()
+    with LeasedWork(store, taken(work)).transaction(release=True):
+        pass
     assert waiting(store) == (None, None, 0)
     assert scalar(store, "SELECT waiting_since FROM work WHERE kind = 'debtors'") is None
 
@@ -196,9 +204,8 @@ def test_results_and_release_are_one_commit(store: Database, work: WorkRows) -> 
 
 
 def _cut_off(work: LeasedWork) -> None:
-    with work.transaction() as uow:
+    with work.transaction(release=True) as uow:
         uow.inbox.handled([hint.id for hint in uow.inbox.outstanding(AGREEMENT, Kind.DEBTORS, 10)])
-        uow.release()
         raise RuntimeError("cut off")
 
 
@@ -214,17 +221,23 @@ def test_stamps_rise_by_one_for_each(store: Database, work: WorkRows) -> None:
 
 def test_arrivals_tell_a_storm_from_people(store: Database, work: WorkRows) -> None:
     """The pace sees how many events the last second brought, and how long the last drain is ago."""
-    add_hints(store, *range(1, 151))
-    lease = taken(work)
-    busy = work.arrivals(lease)
+    add_hints(store, *range(1, 100))
+    busy = arrivals(work)
 
-    assert busy.last_second == 150
-    assert busy.since_hint_s < 1
+    assert busy.last_second == 99
+    assert 0 <= busy.since_hint_s <= busy.oldest_s < 1
     assert busy.since_drain_s == float("inf")
     assert busy.spent_share == 0
 
+    add_hints(store, *range(100, 151))
+    assert arrivals(work).last_second == BUSY_HINTS
+
     do(store, f"UPDATE inbox SET received_at = {store.sql.after('ago')}", ago=-10)
-    assert work.arrivals(lease).last_second == 0
+    assert arrivals(work).last_second == 0
+    add_hints(store, 1)
+    later = arrivals(work)
+    assert (later.last_second, round(later.oldest_s)) == (1, 10)
+    assert later.since_hint_s < 1
 
 
 def test_leases_of_the_dead_are_cleared_at_start(store: Database, work: WorkRows) -> None:

@@ -81,8 +81,9 @@ class Mirrored:
             hints = self.outstanding(kind)
             if not hints:
                 return
-            lease = self._work.take(self.agreement, kind)
-            assert lease is not None
+            taken = self._work.take(self.agreement, kind)
+            assert taken is not None
+            lease = taken.lease
             try:
                 done = REFRESH[kind](LeasedWork(self.database, lease), self.api, hints, more_time=more_time)
             except TransientError:

@@ -141,13 +141,16 @@ class Mirror:
         return self.last_stamp
 
     @contextmanager
-    def transaction(self) -> Iterator[Mirror]:
+    def transaction(self, *, release: bool = False) -> Iterator[Mirror]:
         self.transactions += 1
         self.on_transaction()
         if self.tables.work["lease"] != self.token:
             raise LeaseLost("held by somebody else now")
         before = self.tables.copy()
         self._unsaved = None
+        if release:
+            self.tables.work["lease"] = None
+            self.tables.work["drained"] += 1
         try:
             yield self
         except BaseException:
@@ -164,10 +167,6 @@ class Mirror:
 
     def save(self, uow: object, state: ResyncState) -> None:
         self._unsaved = state
-
-    def release(self) -> None:
-        self.tables.work["lease"] = None
-        self.tables.work["drained"] += 1
 
     def debtors_total(self, total: int | None = None) -> int | None:
         if total is not None:
@@ -451,10 +450,6 @@ class InboxTable:
 
     def outstanding(self, agreement: int, kind: Kind, limit: int) -> list[Hint]:
         return [row.hint for row in self.tables.inbox.values() if row.kind is kind and not row.handled][:limit]
-
-    def age(self, hint_id: int) -> dt.timedelta:
-        ages: dict[int, dt.timedelta] = self.tables.work.get("ages", {})
-        return ages.get(hint_id, dt.timedelta(seconds=1))
 
     def announced(self, numbers: Collection[int], since: dt.datetime) -> set[int]:
         rows = (row.hint for row in self.tables.inbox.values() if row.source == "hook" and row.kind is Kind.DEBTORS)

@@ -6,27 +6,8 @@ import datetime as dt
 
 import pytest
 
-from domain.comparison import DAILY, due_after, fold, waited_too_long
-from domain.hints import Hint
+from domain.comparison import DAILY, due_after, fold
 from tests.unit.domain.fakes import Mirror
-
-
-def aged(mirror: Mirror, hours: float) -> list[Hint]:
-    """The outstanding hints, the oldest of which came in so long ago."""
-    hints = mirror.take()
-    mirror.tables.work["ages"] = {hints[0].id: dt.timedelta(hours=hours)}
-    return hints
-
-
-@pytest.mark.parametrize(("hours", "folds"), [(23.9, False), (24, True), (100, True)])
-def test_a_day_is_too_long(hours: float, folds: bool) -> None:
-    """The oldest event decides; without one there is nothing to fold."""
-    mirror = Mirror()
-    assert not waited_too_long(mirror, [])
-    mirror.hint(1, 1)
-    mirror.hint(2, 2)
-
-    assert waited_too_long(mirror, aged(mirror, hours)) is folds
 
 
 def test_old_hints_are_one_comparison() -> None:
@@ -35,7 +16,7 @@ def test_old_hints_are_one_comparison() -> None:
     for old, new in ((1, 1), (2, None), (None, 3), (4, 5)):
         mirror.hint(old, new)
 
-    left = fold(mirror, aged(mirror, 30))
+    left = fold(mirror, mirror.take())
 
     assert mirror.tables.work["comparing"] == DAILY
     assert mirror.outstanding() == [(4, 5)]
@@ -48,7 +29,7 @@ def test_a_comparison_on_its_way_folds_nothing() -> None:
     mirror.tables.work["comparing"] = DAILY
     mirror.hint(1, 1)
 
-    assert fold(mirror, aged(mirror, 30)) == mirror.take()
+    assert fold(mirror, mirror.take()) == mirror.take()
     assert mirror.outstanding() == [(1, 1)]
 
 
@@ -57,7 +38,7 @@ def test_re_numberings_alone_compare_nothing() -> None:
     mirror = Mirror()
     mirror.hint(4, 5)
 
-    assert fold(mirror, aged(mirror, 30)) == mirror.take()
+    assert fold(mirror, mirror.take()) == mirror.take()
     assert "comparing" not in mirror.tables.work
 
 
