@@ -101,7 +101,14 @@ class AccountingApi(Protocol):
     has to wait, Rejected when e-conomic refuses the request.
     """
 
-    def identity(self) -> Identity: ...
+    @property
+    def confirmed(self) -> bool:
+        """Whether `identity` of these tokens named this very agreement a short while ago; asks nobody."""
+        ...
+
+    def identity(self) -> Identity:
+        """Who the tokens speak for. The answer of a short while ago may be given again: tokens keep their agreement."""
+        ...
 
     def debtor(self, number: int, *, bulk: bool = False) -> Debtor | None:
         """

@@ -189,7 +189,8 @@ def decided(
         remembered = uow.debtors.edges_around(around)
         around = around.union(*remembered)
         undecidable = {*fresh, *readings.unreadable_numbers(), *readings.kept}
-        stored |= uow.debtors.living(around - undecidable)
+        if others := around - undecidable:
+            stored |= uow.debtors.living(others)
         changes = decide(fresh, stored, claimed=claimed, remembered=remembered, graves=uow.debtors.graves(around))
     else:
         changes = decide(fresh, stored)

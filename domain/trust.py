@@ -52,7 +52,7 @@ class TooManyGo(Exception):
 
 class DeletionGuard:
     """
-    One pass's: debtors go only after /self named the agreement in this very pass, and only while they are few.
+    One pass's: debtors go only after /self named the agreement, now or shortly before, and only while they are few.
 
     Few: at most 20, or 2 % of those living, of all that went in the last hour; beyond that they stay, and a person is
     asked (`debitor resync NUMBER --allow-deletions`).
@@ -65,7 +65,7 @@ class DeletionGuard:
         self._work = work
         self._api = api
         self._allowed = allowed
-        self._confirmed = False
+        self._confirmed = api.confirmed
 
     def confirm(self) -> None:
         """Ask who answers. Raises WrongAgreement."""

@@ -46,6 +46,11 @@ class Grant(httpx.Auth):
     def __init__(self, app_secret_token: str, grant_token: str) -> None:
         self._headers = {"X-AppSecretToken": app_secret_token, "X-AgreementGrantToken": grant_token}
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Grant) and self._headers == other._headers
+
+    __hash__ = None  # type: ignore[assignment]  # equal ones are compared, never looked up
+
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         request.headers.update(self._headers)
         yield request

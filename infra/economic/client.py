@@ -5,11 +5,12 @@ The e-conomic client: `domain.accounting_api.Accounting` for each agreement.
 from __future__ import annotations
 
 import datetime as dt
+import time
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from itertools import pairwise
 from types import TracebackType
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import httpx
 import msgspec
@@ -56,6 +57,18 @@ N = TypeVar("N", bound=_Numbered)
 T = TypeVar("T")
 
 
+IDENTITY_KEPT_S = 600.0
+"""So long an answer of /self stands for the same tokens: they keep their agreement, and the call is expensive."""
+
+
+class _Known(NamedTuple):
+    """Who a pair of tokens was said to speak for, and when (monotonic seconds)."""
+
+    grant: Grant
+    identity: Identity
+    at: float
+
+
 class EconomicClient:
     """
     One per process: the connection pool all agreements share, safe for threads. Make it after forking.
@@ -74,6 +87,7 @@ class EconomicClient:
         retry_wait_s: float = 0.2,
     ) -> None:
         self.config = config
+        self._known: dict[int, _Known] = {}
         self._calls = Calls(
             timeout_s=config.timeout_s, meter=meter or NoMeter(), transport=transport, retry_wait_s=retry_wait_s
         )
@@ -94,7 +108,7 @@ class EconomicClient:
         for name, token in (("app secret token", secret), ("grant token", grant)):
             if not (token.isascii() and token.isprintable()) or " " in token:
                 raise CredentialsRefused(f"the {name} holds characters that no token has")
-        return EconomicAgreement(number, Grant(secret, grant), self.config, self._calls)
+        return EconomicAgreement(number, Grant(secret, grant), self.config, self._calls, self._known)
 
     def close(self) -> None:
         """Close the pool; agreements opened from it cannot call any more."""
@@ -112,22 +126,37 @@ class EconomicClient:
 class EconomicAgreement:
     """One agreement; see `Accounting` for what each method promises."""
 
-    def __init__(self, number: int, grant: Grant, config: EconomicConfig, calls: Calls) -> None:
+    def __init__(
+        self, number: int, grant: Grant, config: EconomicConfig, calls: Calls, known: dict[int, _Known]
+    ) -> None:
         self.number = number
         self._grant = grant
         self._rest = config.rest_url
         self._q2c = config.q2c_url
         self._calls = calls
-        self._identity: Identity | None = None
+        self._known = known
 
     def __repr__(self) -> str:
         return f"<EconomicAgreement {self.number}>"
 
+    @property
+    def confirmed(self) -> bool:
+        return self._lately() is not None
+
     def identity(self) -> Identity:
-        """Read once: tokens do not change their agreement, and the call is an expensive one (e-conomic.md §2.2)."""
-        if self._identity is None:
-            self._identity = read_one(self._get(f"{self._rest}/{IDENTITY.path}", bulk=False), IDENTITY, None)
-        return self._identity
+        """Source of its cost: e-conomic.md §2.2."""
+        identity = self._lately()
+        if identity is None:
+            identity = read_one(self._get(f"{self._rest}/{IDENTITY.path}", bulk=False), IDENTITY, None)
+            if identity.agreement == self.number:  # another answer is asked for again
+                self._known[self.number] = _Known(self._grant, identity, time.monotonic())
+        return identity
+
+    def _lately(self) -> Identity | None:
+        known = self._known.get(self.number)
+        if known is None or known.grant != self._grant or time.monotonic() - known.at > IDENTITY_KEPT_S:
+            return None
+        return known.identity
 
     def debtor(self, number: int, *, bulk: bool = False) -> Debtor | None:
         body = self._item(DEBTOR, number, bulk=bulk)

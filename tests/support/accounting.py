@@ -58,6 +58,8 @@ class HeldAccounting:
     def __getattr__(self, name: str) -> Callable[..., object]:
         raise AssertionError(f"these tests do not expect a call of {name}")
 
+    confirmed = False
+
     def identity(self) -> Identity:
         return Identity(self.agreement, "user", "Havnens Revision", "DKK")
 

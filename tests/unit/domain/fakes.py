@@ -600,6 +600,8 @@ class Economic:
         self.calls.append(call)
         self.on_call(call)
 
+    confirmed = False
+
     def identity(self) -> Identity:
         self._called("identity")
         return Identity(self.agreement, "MLJ", "Fjordlys Energi ApS", "DKK")
