@@ -33,7 +33,7 @@ def test_what_it_lacks_is_supplied(api: Caller, services: Services, world: World
     take(services.database, crm())
     asked = api.post("/conversions", {"company": {"id": "crm-17"}, "agreement": AGREEMENT}, 201)
     with services.database.write() as connection:
-        uow = SqlUnitOfWork(connection, services.database.sql, AGREEMENT, None)
+        uow = SqlUnitOfWork(connection, services.database.sql, AGREEMENT)
         row = uow.conversions.peek([asked["id"]])[asked["id"]]
         uow.conversions.save([Save(row.needing(Needs((Missing("zip", "is missing"),)), "incomplete", "zip"))])
     shown = api.get(f"/conversions/{asked['id']}")

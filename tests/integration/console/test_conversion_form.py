@@ -30,7 +30,7 @@ def asking(services: FakeServices, world: World) -> Conversion:
     asked = services.desk.ask(AGREEMENT, Wanted("crm-17")).conversion
     needing = asked.needing(ASKED, "doubtful", "Is it one of these?")
     with services.database.write() as connection:
-        SqlUnitOfWork(connection, services.database.sql, AGREEMENT, None).conversions.save([Save(needing)])
+        SqlUnitOfWork(connection, services.database.sql, AGREEMENT).conversions.save([Save(needing)])
     return needing
 
 
@@ -40,7 +40,7 @@ def path(services: FakeServices, conversion: Conversion) -> str:
 
 def now(services: FakeServices, conversion: Conversion) -> Conversion:
     with services.database.read() as connection:
-        uow = SqlUnitOfWork(connection, services.database.sql, AGREEMENT, None)
+        uow = SqlUnitOfWork(connection, services.database.sql, AGREEMENT)
         return uow.conversions.peek([conversion.id])[conversion.id]
 
 

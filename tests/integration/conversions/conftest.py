@@ -72,8 +72,8 @@ class FragileWork(LeasedWork):
     commits = 0
 
     @contextmanager
-    def transaction(self) -> Iterator[SqlUnitOfWork]:
-        with super().transaction() as uow:
+    def transaction(self, *, release: bool = False) -> Iterator[SqlUnitOfWork]:
+        with super().transaction(release=release) as uow:
             yield uow
             self.commits += 1
             if self.commits == self.kill_at and not self.after:
@@ -104,16 +104,16 @@ class Firm:
     @contextmanager
     def transaction(self) -> Iterator[SqlUnitOfWork]:
         with self.database.write() as connection:
-            yield SqlUnitOfWork(connection, self.database.sql, AGREEMENT, None)
+            yield SqlUnitOfWork(connection, self.database.sql, AGREEMENT)
 
     def work(self, *, kill_at: int = 0, after: bool = False, slices: int = 1) -> int:
         """A slice of work, perhaps cut short; how many transactions it committed."""
         commits = 0
         for _ in range(slices):
-            lease = WorkRows(self.database).take(AGREEMENT, Kind.CONVERSIONS)
-            if lease is None:
+            taken = WorkRows(self.database).take(AGREEMENT, Kind.CONVERSIONS)
+            if taken is None:
                 break
-            work = FragileWork(self.database, lease)
+            work = FragileWork(self.database, taken.lease)
             work.kill_at, work.after = kill_at, after
             with ThreadPoolExecutor(4) as pool:
                 done = convert(work, self.ledger, self.office, pool=pool, more_time=lambda: True)  # type: ignore[arg-type]
