@@ -16,10 +16,11 @@ from domain.alerts import AlertReason, Answer, Ending, RecordKind, RecordRef, pr
 from domain.companies import Change, LinkedHow, StoredCompany, What, said_by_debtor
 from domain.errors import PermanentError
 from domain.events import EventType, Outbox
-from domain.links import LinkedDebtor, LinkStore, NewLink, link, note_link
+from domain.links import LinkedDebtor, NewLink, link, note_link
+from domain.match_debtors import MatchLinks
 from domain.matching.verdicts import Candidate
+from domain.merge_companies import Conversions, merge
 from domain.merge_companies import Stores as MergeStores
-from domain.merge_companies import merge
 from domain.merging import Wish
 from domain.proposals import new_company
 from domain.take_companies import CompanyChanges, CompanyStore, Entry, company_event
@@ -135,8 +136,9 @@ class Stores(NamedTuple):
 
     answers: AnswerStore
     companies: CompanyStore
-    links: LinkStore
+    links: MatchLinks
     outbox: Outbox
+    conversions: Conversions
     merging: MergeStores
     merges: UnmergeStore
 

@@ -275,10 +275,6 @@ class ImportStore(Protocol):
         """Those of a turn with a number below `before`, highest first; without those that were reverted."""
         ...
 
-    def links_of(self, run: int, debtors: Collection[int]) -> dict[int, int]:
-        """The links that a run made and that still are, of these debtors by id: the company."""
-        ...
-
     def reverted(self, run: int, told: Mapping[int, tuple[Reverted, str | None]]) -> None:
         """Note what became of each link, by number, and why it was kept."""
         ...

@@ -55,6 +55,13 @@ class NewLink(NamedTuple):
     run_id: int | None = None
 
 
+class LivingLink(NamedTuple):
+    """A link that is; `run_id` = the import that made it, None = a person."""
+
+    company: int
+    run_id: int | None
+
+
 class LinkStore(Protocol):
     """Links of a firm's debtors inside one transaction."""
 
@@ -70,8 +77,8 @@ class LinkStore(Protocol):
         """The company a debtor is linked to."""
         ...
 
-    def debtors_of(self, company: int) -> list[int]:
-        """The debtors a company is linked to."""
+    def living(self, debtors: Collection[int]) -> dict[int, LivingLink]:
+        """The links of these debtors; those without one are left out."""
         ...
 
     def refused(self, debtor: int) -> set[int]:
@@ -86,8 +93,8 @@ class LinkStore(Protocol):
         """Debtor → what it says of its company, which has been held against that now."""
         ...
 
-    def cut(self, debtor: int, *, who: str, refused: bool) -> None:
-        """End the living link and the differences it shows; `refused` = remember: not this company."""
+    def cut(self, debtors: Collection[int], *, who: str, refused: bool) -> None:
+        """End the living links and the differences they show; `refused` = remember: not this company."""
         ...
 
 
@@ -212,7 +219,7 @@ def unlink(
     company = _survivor(companies, company_id)
     if links.company_of(debtor.id) != company.id:
         raise NotLinked(f"debtor {debtor.number} is not linked to company #{company.id}")
-    links.cut(debtor.id, who=who, refused=True)
+    links.cut([debtor.id], who=who, refused=True)
     detail = {"agreement": debtor.agreement, "debtor": debtor.number}
     changes = CompanyChanges(history=[Entry(company.id, What.UNLINKED, detail)])
     if company.fields.customer_number == str(debtor.number):

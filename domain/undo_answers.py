@@ -70,19 +70,22 @@ def _undo(stores: Stores, decision: int, records: Sequence[AskedRecord], who: st
     stores.companies.lock(_companies(stores, records))
     stores.answers.lock({each.alert for each in records})
     current = {each.id: each for each in stores.answers.records({each.alert for each in records})}
+    standing = {each.id for each in current.values() if each.ending is not None and each.decision == decision}
+    links = [_link(each, debtors) for each in current.values() if each.id in standing]
+    kept = take_back(stores, stores.conversions, [each for each in links if each is not None], who=who)
     outcomes, undone = [], []
     for each in records:
-        now = current[each.id]
-        if now.ending is None or now.decision != decision:
+        if each.id not in standing:
             outcomes.append(_outcome(each, problem=f"{each.name}: the answer was taken back, or is another by now"))
             continue
+        now = current[each.id]
         try:
-            kept = _take_back(stores, now, debtors.get(each.record.id), who)
+            left = _take_back(stores, now, debtors, kept, who)
         except PermanentError as error:
             outcomes.append(_outcome(each, problem=f"{each.name}: {error}"))
         else:
             undone.append(now)
-            outcomes.append(_outcome(each)._replace(kept=kept))
+            outcomes.append(_outcome(each)._replace(kept=left))
     stores.answers.undone(undone, decision=decision, who=who)
     return outcomes
 
@@ -99,18 +102,34 @@ def _companies(stores: Stores, records: Sequence[AskedRecord]) -> set[int]:
     return companies
 
 
-def _take_back(stores: Stores, each: AskedRecord, debtor: LinkedDebtor | None, who: str) -> tuple[str, ...]:
-    """Returns what was left as it is, in words."""
+def _link(each: AskedRecord, debtors: Mapping[int, LinkedDebtor]) -> LinkMade | None:
+    """The link that an answer made; None when it made none, or its debtor is gone."""
+    debtor = debtors.get(each.record.id)
+    if each.ending not in (Ending.LINKED, Ending.CREATED) or debtor is None:
+        return None
+    done = _done(each)
+    changed = {name: (before, after) for name, (before, after) in done.get("changed", {}).items()}
+    return LinkMade(debtor.id, debtor.agreement, debtor.number, done["company"], changed, done.get("created"))
+
+
+def _take_back(
+    stores: Stores, each: AskedRecord, debtors: Mapping[int, LinkedDebtor], kept: Mapping[int, str], who: str
+) -> tuple[str, ...]:
+    """
+    The rest of an answer, when its link was taken back; returns what was left as it is, in words.
+
+    Args:
+        kept: debtor → why its link was not taken back.
+    """
     done = _done(each)
     if "merge" in done:
-        kept = unmerge(stores.merging, stores.merges, done["merge"], who=who).kept
-        return tuple(f"{one.kind} {one.name}" for one in kept)
+        left = unmerge(stores.merging, stores.merges, done["merge"], who=who).kept
+        return tuple(f"{one.kind} {one.name}" for one in left)
     if each.ending in (Ending.LINKED, Ending.CREATED):
-        if debtor is None:
+        if each.record.id not in debtors:
             raise NotAnswered("it is deleted in e-conomic since")
-        changed = {name: (before, after) for name, (before, after) in done.get("changed", {}).items()}
-        made = LinkMade(done["company"], changed, done.get("created"))
-        take_back(stores.companies, stores.links, stores.outbox, debtor, made, who=who)
+        if why := kept.get(each.record.id):
+            raise NotAnswered(why)
     stores.answers.forget(
         [(RecordRef(RecordKind(kind), record), other) for kind, record, other in done.get("pairs", ())]
     )

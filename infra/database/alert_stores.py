@@ -9,7 +9,9 @@ from contextlib import contextmanager
 
 from domain.answer_alerts import Stores, Transaction
 from infra.database.alert_answers import AlertAnswers
+from infra.database.conversions import ConversionRows
 from infra.database.engine import Database
+from infra.database.links import LinkRows
 from infra.database.merges import MergeRows, merging
 
 
@@ -23,8 +25,9 @@ def answering(database: Database, firm: int) -> Transaction:
             yield Stores(
                 AlertAnswers(connection, database.sql, firm),
                 parts.companies,
-                parts.links,
+                LinkRows(connection, database.sql, firm),
                 parts.outbox,
+                ConversionRows(connection, database.sql),
                 parts,
                 MergeRows(connection, database.sql, firm),
             )

@@ -176,17 +176,6 @@ class ImportRows:
         found = sa.select(import_row).where(*_made(run), _row.turn == turn, _row.number < before)
         return [import_row_of(row) for row in self._connection.execute(found.order_by(_row.number.desc()).limit(limit))]
 
-    def links_of(self, run: int, debtors: Collection[int]) -> dict[int, int]:
-        rows = self._connection.execute(
-            sa.select(debtor_link.c.debtor_id, debtor_link.c.company_id).where(
-                debtor_link.c.run_id == run,
-                debtor_link.c.cut_at.is_(None),
-                sa.text(self._sql.among("debtor_link.debtor_id", "ids")),
-            ),
-            {"ids": self._sql.numbers(debtors)},
-        )
-        return {row.debtor_id: row.company_id for row in rows}
-
     def reverted(self, run: int, told: Mapping[int, tuple[Reverted, str | None]]) -> None:
         rows: dict[int, tuple[object, ...]] = {number: (what.value, why) for number, (what, why) in told.items()}
         self._update(("reverted", "revert_note"), run, rows)

@@ -14,14 +14,14 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from domain.alerts import Ending, RecordKind, RecordRef
-from domain.links import LinkedDebtor, NewLink
+from domain.links import LinkedDebtor, LivingLink, NewLink
 from domain.proposals import Left, LinkedCompany, Standing
 from infra.database import bulk
 from infra.database.alerts import AlertRows
 from infra.database.companies import stored
 from infra.database.dialect import Sql
 from infra.database.tables import agreement, debtor
-from infra.database.tables_companies import company, company_difference, debtor_link
+from infra.database.tables_companies import company, debtor_link
 
 _link = debtor_link.c
 _NEW_LINK = (
@@ -112,9 +112,14 @@ class LinkRows:
             sa.select(_link.company_id).where(_link.debtor_id == debtor_id, _link.cut_at.is_(None))
         ).scalar()
 
-    def debtors_of(self, company_id: int) -> list[int]:
-        living = sa.select(_link.debtor_id).where(_link.company_id == company_id, _link.cut_at.is_(None))
-        return list(self._connection.execute(living.order_by(_link.debtor_id)).scalars())
+    def living(self, debtors: Collection[int]) -> dict[int, LivingLink]:
+        rows = self._connection.execute(
+            sa.select(_link.debtor_id, _link.company_id, _link.run_id).where(
+                _link.cut_at.is_(None), sa.text(self._sql.among("debtor_link.debtor_id", "ids"))
+            ),
+            {"ids": self._sql.numbers(debtors)},
+        )
+        return {row.debtor_id: LivingLink(row.company_id, row.run_id) for row in rows}
 
     def refused(self, debtor_id: int) -> set[int]:
         said = sa.select(_link.company_id).where(_link.debtor_id == debtor_id, _link.refused.is_(True))
@@ -162,13 +167,18 @@ class LinkRows:
                 [{"of_debtor": debtor_id, "said": dict(said)} for debtor_id, said in sorted(seen.items())],
             )
 
-    def cut(self, debtor_id: int, *, who: str, refused: bool) -> None:
+    def cut(self, debtors: Collection[int], *, who: str, refused: bool) -> None:
+        if not debtors:
+            return
+        ids = {"ids": self._sql.numbers(debtors)}
         self._connection.execute(
             sa.update(debtor_link)
-            .where(_link.debtor_id == debtor_id, _link.cut_at.is_(None))
-            .values(cut_at=sa.text(self._sql.now), cut_by=who, refused=refused)
+            .where(_link.cut_at.is_(None), sa.text(self._sql.among("debtor_link.debtor_id", "ids")))
+            .values(cut_at=sa.text(self._sql.now), cut_by=who, refused=refused),
+            ids,
         )
-        self._connection.execute(sa.delete(company_difference).where(company_difference.c.debtor_id == debtor_id))
+        shown = self._sql.among("debtor_id", "ids")
+        self._connection.execute(sa.text(f"DELETE FROM company_difference WHERE {shown}"), ids)
 
 
 def living_debtors(firm: int) -> sa.Select[Any]:

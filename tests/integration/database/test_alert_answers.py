@@ -212,7 +212,7 @@ def test_what_changed_since_stays(firm: Database) -> None:
     done = say_all(firm, Answer.LINK)
     do(firm, "UPDATE company SET vat = '10103940', billing_city = 'Ribe' WHERE id = 1")
     with answering(firm, firm_of(firm))() as stores:
-        stores.links.cut(2, who=BO, refused=True)
+        stores.links.cut([2], who=BO, refused=True)
 
     assert done.decision is not None
     outcomes = take_all_back(firm, done.decision)

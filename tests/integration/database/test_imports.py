@@ -257,8 +257,8 @@ def test_a_revert_refuses_what_changed_since(crm_company: Database) -> None:
 
     kept = rows(crm_company, "SELECT number, reverted, revert_note FROM import_row ORDER BY number")
     assert kept == [
-        (4711, "kept", "the company changed since: billing_city"),
-        (4712, "kept", "the company changed since: phone"),
+        (4711, "kept", "company #1 Nordvind Service A/S was changed since: billing_city"),
+        (4712, "kept", "company #2 Sydhavn Maskiner was changed since: phone"),
         (4713, "reverted", None),
         (4720, "reverted", None),
     ]
@@ -271,15 +271,21 @@ def test_a_revert_refuses_what_changed_since(crm_company: Database) -> None:
 
 
 def test_a_revert_leaves_what_others_use(crm_company: Database) -> None:
-    """A company the CRM knows by now stays, one that a person linked another debtor to as well, and a cut link."""
-    run_id = imported(crm_company, Lists(NORDVIND, SYDHAVN))
+    """A company the CRM knows by now stays, a cut link, and one that a person made anew after it was cut."""
+    other = Debtor(4720, "Lyngby El", zip="2800", city="Lyngby", address="Markvej 5")
+    run_id = imported(crm_company, Lists(NORDVIND, SYDHAVN, other))
     do(crm_company, "UPDATE company SET crm_id = 'crm-9' WHERE name = 'Sydhavn Maskiner'")
     do(crm_company, "UPDATE debtor_link SET cut_at = linked_at, refused = true WHERE company_id = 1")
+    do(crm_company, "UPDATE debtor_link SET run_id = NULL WHERE company_id = 3")
 
     reverted(crm_company, run_id)
 
     notes = rows(crm_company, "SELECT revert_note FROM import_row ORDER BY number")
-    assert [note for (note,) in notes] == ["its link was cut since", "the CRM knows the company as crm-9 since"]
+    assert [note for (note,) in notes] == [
+        "debtor 4711 is not linked to company #1 Nordvind Service A/S any more",
+        "company #2 Sydhavn Maskiner is known to the CRM since, as crm-9",
+        "debtor 4720 was linked to company #3 Lyngby El anew since",
+    ]
 
 
 def test_a_revert_ends_what_is_asked_about_its_companies(store: Database) -> None:
