@@ -16,9 +16,9 @@ from infra.database.alert_endings import AlertEndings
 from infra.database.alert_records import candidates_of, ref_of
 from infra.database.dialect import Sql
 from infra.database.not_duplicates import NotDuplicateRows
-from infra.database.tables import debtor
 from infra.database.tables_alerts import alert, alert_decision, alert_record
 from infra.database.tables_companies import company
+from infra.database.tables_mirror import debtor
 
 _record, _decision = alert_record.c, alert_decision.c
 

@@ -16,9 +16,9 @@ from domain.alerts import AlertReason, Answer, Ending, RecordKind, proposed
 from domain.answer_alerts import AskedRecord
 from infra.database.alert_answers import AlertAnswers
 from infra.database.dialect import Sql
-from infra.database.tables import debtor
 from infra.database.tables_alerts import alert
 from infra.database.tables_companies import company
+from infra.database.tables_mirror import debtor
 
 STATES = ("open", "closed")
 

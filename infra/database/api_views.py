@@ -13,16 +13,16 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from infra.database import scope, tables
+from infra.database import scope, tables, tables_mirror
 from infra.database.runs import Run
 from infra.database.views_debtors import _matches as matches
 from infra.database.views_debtors import columns_of, debtor_columns, terms
 
 _agreement, _debtor, _invoice, _line, _run = (
     tables.agreement,
-    tables.debtor,
-    tables.invoice,
-    tables.invoice_line,
+    tables_mirror.debtor,
+    tables_mirror.invoice,
+    tables_mirror.invoice_line,
     tables.run,
 )
 
@@ -148,7 +148,7 @@ def debtor(connection: Connection, agreement: int, number: int) -> Debtor | None
 
 
 def _debtors(agreement: int) -> sa.Select[tuple[object, ...]]:
-    reading = tables.reading
+    reading = tables_mirror.reading
     same = sa.and_(
         reading.c.agreement == _debtor.c.agreement,
         reading.c.what == "debtor",

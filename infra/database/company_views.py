@@ -14,8 +14,8 @@ from sqlalchemy.engine import Connection
 
 from domain.companies import CompanyFields
 from infra.database.tables import agreement as _agreement
-from infra.database.tables import debtor
 from infra.database.tables_companies import company, company_difference, debtor_link
+from infra.database.tables_mirror import debtor
 from infra.database.views_debtors import contained, terms
 
 

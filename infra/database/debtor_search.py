@@ -11,8 +11,8 @@ from domain.debtor_traces import Traces
 from domain.debtors import Debtor
 from domain.matching.keys import MOST_PER_KEY
 from infra.database.dialect import Sql
-from infra.database.tables import PHONE_DIGITS, debtor
 from infra.database.tables_companies import debtor_link
+from infra.database.tables_mirror import PHONE_DIGITS, debtor
 
 _MOST = MOST_PER_KEY + 1
 """Debtors read for one trace: enough to see that it is everybody's."""

@@ -36,9 +36,10 @@ from infra.database import bulk, tables
 from infra.database.comparisons import PROPOSED, UNFINISHED, queue_run
 from infra.database.dialect import Sql
 from infra.database.scope import in_scope
-from infra.database.tables import agreement, debtor
+from infra.database.tables import agreement
 from infra.database.tables_companies import debtor_link
 from infra.database.tables_imports import import_row
+from infra.database.tables_mirror import debtor
 
 _row = import_row.c
 _COLUMNS = [debtor.c.id, *(debtor.c[name] for name in CONTENT)]

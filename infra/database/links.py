@@ -20,8 +20,9 @@ from infra.database import bulk
 from infra.database.alerts import AlertRows
 from infra.database.companies import stored
 from infra.database.dialect import Sql
-from infra.database.tables import agreement, debtor
+from infra.database.tables import agreement
 from infra.database.tables_companies import company, debtor_link
+from infra.database.tables_mirror import debtor
 
 _link = debtor_link.c
 _NEW_LINK = (

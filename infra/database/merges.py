@@ -23,10 +23,11 @@ from infra.database.conversions import ConversionRows
 from infra.database.dialect import Sql
 from infra.database.links import LinkRows, linked_debtor
 from infra.database.outbox import SqlOutbox
-from infra.database.tables import agreement, debtor, failure
+from infra.database.tables import agreement, failure
 from infra.database.tables_companies import company, company_change, company_difference, debtor_link
 from infra.database.tables_conversions import RUNNING, conversion
 from infra.database.tables_merges import company_merge, company_merge_link, company_merge_part
+from infra.database.tables_mirror import debtor
 
 _link, _difference = debtor_link.c, company_difference.c
 _merge, _part, _was = company_merge.c, company_merge_part.c, company_merge_link.c

@@ -9,9 +9,9 @@ from sqlalchemy.engine import Connection
 
 from domain.new_debtor_settings import DEFAULTED, Lists, NewDebtorSettings, NumberSource, Policy
 from domain.reference import Listing
-from infra.database import tables
+from infra.database import tables, tables_mirror
 
-_agreement, _name, _list = tables.agreement, tables.reference_name, tables.reference_list
+_agreement, _name, _list = tables.agreement, tables_mirror.reference_name, tables_mirror.reference_list
 
 
 def settings_of(connection: Connection, agreement: int) -> NewDebtorSettings:

@@ -14,9 +14,9 @@ from domain.alerts import RecordKind, RecordRef, pair_fingerprint
 from domain.matching.records import Record
 from domain.normal_forms import debtor_form
 from infra.database.dialect import Sql
-from infra.database.tables import debtor
 from infra.database.tables_alerts import not_duplicate
 from infra.database.tables_companies import company
+from infra.database.tables_mirror import debtor
 
 Pair = tuple[RecordRef, int]
 """A record, and a company that it may be."""

@@ -24,8 +24,9 @@ from infra.database.engine import Database
 from infra.database.inbox import SqlInbox
 from infra.database.links import linked_debtor, living_debtors
 from infra.database.scope import in_scope
-from infra.database.tables import agreement, debtor
+from infra.database.tables import agreement
 from infra.database.tables_companies import debtor_link
+from infra.database.tables_mirror import debtor
 
 PAGE = 1_000
 

@@ -16,12 +16,12 @@ from sqlalchemy.engine import Connection
 
 from domain.hints import match_hint
 from domain.reference import Listing
-from infra.database import tables
+from infra.database import tables, tables_mirror
 from infra.database.engine import Database
 from infra.database.inbox import SqlInbox
 from infra.database.views_names import chosen_from
 
-_agreement, _debtor, _scope = tables.agreement, tables.debtor, tables.scope_group
+_agreement, _debtor, _scope = tables.agreement, tables_mirror.debtor, tables_mirror.scope_group
 
 
 def in_scope_sql(debtor: str = "debtor") -> str:
@@ -31,7 +31,7 @@ def in_scope_sql(debtor: str = "debtor") -> str:
 
 
 def in_scope() -> sa.ColumnElement[bool]:
-    """The question for a select from `tables.debtor`."""
+    """The question for a select from `tables_mirror.debtor`."""
     return sa.literal_column(in_scope_sql(), sa.Boolean).label("in_scope")
 
 

@@ -1,12 +1,13 @@
 """
-The tables. Numbers of e-conomic are never keys alone: they always stand beside their agreement.
+The tables of firms and agreements and of the work done for them, and what every table is made with; the others are in
+`tables_*.py`. Numbers of e-conomic are never keys alone: they always stand beside their agreement.
 """
 
 from __future__ import annotations
 
 import sqlalchemy as sa
 
-from infra.database.dialect import Amount, UtcDateTime
+from infra.database.dialect import UtcDateTime
 
 metadata = sa.MetaData(
     naming_convention={
@@ -20,11 +21,15 @@ metadata = sa.MetaData(
 Big = sa.BigInteger().with_variant(sa.Integer, "sqlite")  # SQLite counts up INTEGER keys only
 
 
-def _id() -> sa.Column[int]:
+def row_id() -> sa.Column[int]:
     return sa.Column("id", Big, sa.Identity(), primary_key=True)
 
 
-def _agreement(*, primary_key: bool = False) -> sa.Column[int]:
+def of_firm(*, primary_key: bool = False) -> sa.Column[int]:
+    return sa.Column("firm_id", Big, sa.ForeignKey("firm.id"), primary_key=primary_key, nullable=False)
+
+
+def of_agreement(*, primary_key: bool = False) -> sa.Column[int]:
     return sa.Column("agreement", Big, sa.ForeignKey("agreement.number"), primary_key=primary_key, nullable=False)
 
 
@@ -34,14 +39,14 @@ def _lease() -> list[sa.Column[object]]:
 
 
 firm = sa.Table(
-    "firm", metadata, _id(), sa.Column("name", sa.Text, nullable=False), sa.Column("created_at", UtcDateTime())
+    "firm", metadata, row_id(), sa.Column("name", sa.Text, nullable=False), sa.Column("created_at", UtcDateTime())
 )
 
 agreement = sa.Table(
     "agreement",
     metadata,
     sa.Column("number", Big, primary_key=True, autoincrement=False),
-    sa.Column("firm_id", Big, sa.ForeignKey("firm.id"), nullable=False),
+    of_firm(),
     sa.Column("name", sa.Text),
     sa.Column("user_id", sa.Text),  # informational: compared with /self, warns only
     sa.Column("grant_token", sa.Text),  # encrypted
@@ -64,8 +69,8 @@ agreement = sa.Table(
 user = sa.Table(
     "user",
     metadata,
-    _id(),
-    sa.Column("firm_id", Big, sa.ForeignKey("firm.id"), nullable=False),
+    row_id(),
+    of_firm(),
     sa.Column("email", sa.Text, nullable=False, unique=True),  # lower case
     sa.Column("password_hash", sa.Text, nullable=False),
     sa.Column("role", sa.String(10), nullable=False),  # admin, sales, ops
@@ -77,8 +82,8 @@ user = sa.Table(
 api_token = sa.Table(
     "api_token",
     metadata,
-    _id(),
-    sa.Column("firm_id", Big, sa.ForeignKey("firm.id"), nullable=False),
+    row_id(),
+    of_firm(),
     sa.Column("name", sa.Text, nullable=False),
     sa.Column("token_hash", sa.String(64), nullable=False, unique=True),
     sa.Column("scopes", sa.Text, nullable=False),  # separated by spaces
@@ -90,7 +95,7 @@ api_token = sa.Table(
 inbox = sa.Table(
     "inbox",
     metadata,
-    _id(),
+    row_id(),
     sa.Column("agreement", Big, nullable=False),
     sa.Column("kind", sa.String(20), nullable=False),
     sa.Column("source", sa.String(10), nullable=False),
@@ -123,7 +128,7 @@ sa.Index(
 work = sa.Table(
     "work",
     metadata,
-    _agreement(primary_key=True),
+    of_agreement(primary_key=True),
     sa.Column("kind", sa.String(20), primary_key=True),
     *_lease(),
     sa.Column("not_before", UtcDateTime()),
@@ -134,180 +139,13 @@ work = sa.Table(
     sa.Column("drained_at", UtcDateTime()),
 )
 
-stamp = sa.Table("stamp", metadata, _agreement(primary_key=True), sa.Column("value", Big, nullable=False))
-
-# One row per number ever read, never deleted: a write goes on only when it raises the stamp here.
-reading = sa.Table(
-    "reading",
-    metadata,
-    sa.Column("agreement", Big, primary_key=True, autoincrement=False),
-    sa.Column("what", sa.String(8), primary_key=True),  # debtor, invoice, lines
-    sa.Column("number", Big, primary_key=True, autoincrement=False),
-    sa.Column("stamp", Big, nullable=False),
-    sa.Column("read_at", UtcDateTime(), nullable=False),
-    postgresql_with={"fillfactor": "70"},
-)
-
-debtor = sa.Table(
-    "debtor",
-    metadata,
-    _id(),
-    _agreement(),
-    sa.Column("number", Big, nullable=False),
-    sa.Column("name", sa.Text, nullable=False),
-    sa.Column("currency", sa.Text),
-    sa.Column("debtor_group", Big),
-    sa.Column("payment_terms", Big),
-    sa.Column("vat_zone", Big),
-    sa.Column("layout", Big),
-    sa.Column("sales_person", Big),
-    sa.Column("address", sa.Text),
-    sa.Column("zip", sa.Text),
-    sa.Column("city", sa.Text),
-    sa.Column("country", sa.Text),
-    sa.Column("cvr", sa.Text),
-    sa.Column("vat_number", sa.Text),
-    sa.Column("p_number", sa.Text),
-    sa.Column("ean", sa.Text),
-    sa.Column("public_entry_number", sa.Text),
-    sa.Column("email", sa.Text),
-    sa.Column("phone", sa.Text),
-    sa.Column("mobile", sa.Text),
-    sa.Column("website", sa.Text),
-    sa.Column("barred", sa.Boolean, nullable=False),
-    sa.Column("e_invoicing_disabled", sa.Boolean, nullable=False),
-    sa.Column("credit_limit", Amount()),
-    sa.Column("balance", Amount()),
-    sa.Column("due_amount", Amount()),
-    sa.Column("last_updated", UtcDateTime()),
-    sa.Column("fingerprint", sa.String(16), nullable=False),
-    sa.Column("correlation_id", sa.String(32)),  # of the event whose reading changed it last
-    sa.Column("first_seen_at", UtcDateTime(), nullable=False),
-    sa.Column("changed_at", UtcDateTime(), nullable=False),
-    sa.Column("gone_at", UtcDateTime()),  # tombstone: deleted in e-conomic
-    sa.Column("absorbed_by", Big),  # the row this one became one with
-)
-_living = debtor.c.gone_at.is_(None)
-sa.Index(
-    "uq_debtor_living", debtor.c.agreement, debtor.c.number, unique=True, postgresql_where=_living, sqlite_where=_living
-)
-_gone = debtor.c.gone_at.is_not(None)
-sa.Index("ix_debtor_gone", debtor.c.agreement, debtor.c.gone_at, postgresql_where=_gone, sqlite_where=_gone)
-sa.Index("ix_debtor_number", debtor.c.agreement, debtor.c.number)
-sa.Index("ix_debtor_name", debtor.c.agreement, sa.func.lower(debtor.c.name), debtor.c.id)
-sa.Index("ix_debtor_cvr", debtor.c.agreement, debtor.c.cvr)
-
-PHONE_DIGITS = "phone"
-for _mark in " -.+()":
-    PHONE_DIGITS = f"replace({PHONE_DIGITS}, '{_mark}', '')"
-"""A phone number without what people put between its digits; a query must say it in these very words."""
-
-for _name, _column, _value in (("phone", debtor.c.phone, PHONE_DIGITS), ("email", debtor.c.email, "lower(email)")):
-    _given = _column.is_not(None)
-    sa.Index(f"ix_debtor_{_name}", debtor.c.agreement, sa.text(_value), postgresql_where=_given, sqlite_where=_given)
-
-debtor_edge = sa.Table(
-    "debtor_edge",
-    metadata,
-    _id(),
-    _agreement(),
-    sa.Column("old_number", Big, nullable=False),
-    sa.Column("new_number", Big, nullable=False),
-    sa.Column("seen_at", UtcDateTime(), nullable=False),
-    sa.UniqueConstraint("agreement", "old_number", "new_number"),
-    sa.Index("ix_debtor_edge_new", "agreement", "new_number"),
-)
-
-invoice = sa.Table(
-    "invoice",
-    metadata,
-    sa.Column("agreement", Big, primary_key=True, autoincrement=False),
-    sa.Column("number", Big, primary_key=True, autoincrement=False),
-    sa.Column("debtor_number", Big, nullable=False),  # as e-conomic says it
-    sa.Column("date", sa.Date, nullable=False),
-    sa.Column("currency", sa.Text, nullable=False),
-    *(sa.Column(name, Amount(), nullable=False) for name in ("net", "vat", "gross", "remainder")),
-    sa.Column("due", sa.Date),
-    sa.Column("order_number", Big),
-    *(sa.Column(name, Amount()) for name in ("exchange_rate", "rounding", "net_base", "gross_base", "remainder_base")),
-    sa.Column("payment_terms", Big),
-    sa.Column("payment_terms_name", sa.Text),
-    sa.Column("layout", Big),
-    sa.Column("sales_person", Big),
-    sa.Column("project", Big),
-    *(sa.Column(f"recipient_{name}", sa.Text) for name in ("name", "address", "zip", "city", "country", "ean", "cvr")),
-    sa.Column("recipient_vat_zone", Big),
-    *(sa.Column(f"delivery_{name}", sa.Text) for name in ("address", "zip", "city", "country")),
-    sa.Column("delivery_date", sa.Date),
-    *(sa.Column(name, sa.Text) for name in ("heading", "text1", "text2", "other_reference")),
-    sa.Column("fingerprint", sa.String(16), nullable=False),
-    sa.Column("lines_fingerprint", sa.String(16)),
-    sa.Column("lines_state", sa.String(10), nullable=False),  # domain.invoices.LinesState
-    sa.Column("debtor_id", Big),  # whose invoice it is, whatever number that debtor has now
-    sa.Column("correlation_id", sa.String(32)),
-    sa.Column("first_seen_at", UtcDateTime(), nullable=False),
-    sa.Column("changed_at", UtcDateTime(), nullable=False),
-    # Headers come first, then the state of their lines: room for it in the same page, and no index of it, keep the
-    # index entries of the row where they are.
-    postgresql_with={"fillfactor": "50"},
-)
-sa.Index("ix_invoice_debtor", invoice.c.debtor_id, invoice.c.date)
-_unpaid = invoice.c.remainder != 0
-sa.Index("ix_invoice_unpaid", invoice.c.debtor_id, postgresql_where=_unpaid, sqlite_where=_unpaid)
-_orphan = invoice.c.debtor_id.is_(None)
-sa.Index(
-    "ix_invoice_orphan", invoice.c.agreement, invoice.c.debtor_number, postgresql_where=_orphan, sqlite_where=_orphan
-)
-
-invoice_line = sa.Table(
-    "invoice_line",
-    metadata,
-    sa.Column("agreement", Big, primary_key=True, autoincrement=False),
-    sa.Column("invoice", Big, primary_key=True, autoincrement=False),
-    sa.Column("number", Big, primary_key=True, autoincrement=False),
-    sa.Column("position", Big, nullable=False),
-    sa.Column("product", sa.Text),
-    sa.Column("description", sa.Text),
-    sa.Column("quantity", Amount()),
-    sa.Column("unit", Big),
-    *(sa.Column(name, Amount()) for name in ("unit_price", "unit_cost", "discount_pct", "vat_rate", "vat", "net")),
-    sqlite_with_rowid=False,
-)
-
-# What numbers are called. A row without a name is a number that a mirrored record carries and no reading has named.
-reference_name = sa.Table(
-    "reference_name",
-    metadata,
-    _agreement(primary_key=True),
-    sa.Column("list", sa.String(20), primary_key=True),  # domain.reference.Listing
-    sa.Column("key", sa.Text, primary_key=True),
-    sa.Column("name", sa.Text),
-    sa.Column("gone_at", UtcDateTime()),  # not in e-conomic's list any more
-    sa.Column("changed_at", UtcDateTime(), nullable=False),
-)
-reference_list = sa.Table(
-    "reference_list",
-    metadata,
-    _agreement(primary_key=True),
-    sa.Column("list", sa.String(20), primary_key=True),
-    sa.Column("tried_at", UtcDateTime(), nullable=False),  # when the last reading began
-    sa.Column("read_at", UtcDateTime()),  # when the last whole one began
-    sa.Column("problem", sa.Text),  # why the last try did not bring the whole list
-)
-
-# The debtor groups an agreement synchronises; without any, all of them (`infra.database.scope`).
-scope_group = sa.Table(
-    "scope_group",
-    metadata,
-    _agreement(primary_key=True),
-    sa.Column("debtor_group", Big, primary_key=True, autoincrement=False),
-)
+stamp = sa.Table("stamp", metadata, of_agreement(primary_key=True), sa.Column("value", Big, nullable=False))
 
 # Where the last look for unannounced changes ended, and when the next one is due.
 poll = sa.Table(
     "poll",
     metadata,
-    _agreement(primary_key=True),
+    of_agreement(primary_key=True),
     sa.Column("debtors_since", UtcDateTime()),
     sa.Column("invoices_after", Big, nullable=False),
     sa.Column("invoices_short", Big, nullable=False),
@@ -321,8 +159,8 @@ poll = sa.Table(
 run = sa.Table(
     "run",
     metadata,
-    _id(),
-    _agreement(),
+    row_id(),
+    of_agreement(),
     sa.Column("type", sa.String(10), nullable=False),
     sa.Column("state", sa.String(10), nullable=False),  # queued, running, waiting, done, failed, cancelled
     sa.Column("options", sa.JSON, nullable=False),
@@ -343,8 +181,8 @@ sa.Index("ix_run_unfinished", run.c.state, run.c.id, postgresql_where=_unfinishe
 failure = sa.Table(
     "failure",
     metadata,
-    _id(),
-    _agreement(),
+    row_id(),
+    of_agreement(),
     sa.Column("subject_kind", sa.String(20), nullable=False),
     sa.Column("subject", sa.String(64), nullable=False),
     sa.Column("reason", sa.String(30), nullable=False),
@@ -373,7 +211,7 @@ sa.Index(
 budget = sa.Table(
     "budget",
     metadata,
-    _agreement(primary_key=True),
+    of_agreement(primary_key=True),
     sa.Column("window_limit", sa.Integer),
     sa.Column("window_left", sa.Integer),
     sa.Column("window_ends", UtcDateTime()),
@@ -382,7 +220,7 @@ budget = sa.Table(
 calls = sa.Table(
     "calls",
     metadata,
-    _agreement(primary_key=True),
+    of_agreement(primary_key=True),
     sa.Column("hour", UtcDateTime(), primary_key=True),
     sa.Column("spent", sa.Integer, nullable=False),
 )

@@ -7,15 +7,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from infra.database.dialect import UtcDateTime
-from infra.database.tables import Big, metadata
-
-
-def _id() -> sa.Column[int]:
-    return sa.Column("id", Big, sa.Identity(), primary_key=True)
-
-
-def _firm() -> sa.Column[int]:
-    return sa.Column("firm_id", Big, sa.ForeignKey("firm.id"), nullable=False)
+from infra.database.tables import Big, metadata, of_firm, row_id
 
 
 def _one_of(debtor: str, company: str) -> list[sa.Column[object]]:
@@ -30,8 +22,8 @@ def _one_of(debtor: str, company: str) -> list[sa.Column[object]]:
 alert_decision = sa.Table(
     "alert_decision",
     metadata,
-    _id(),
-    _firm(),
+    row_id(),
+    of_firm(),
     sa.Column("answer", sa.String(15), nullable=False),  # domain.alerts.Answer
     sa.Column("reason", sa.String(20)),  # all alerts of this reason were answered
     sa.Column("who", sa.Text, nullable=False),
@@ -44,8 +36,8 @@ alert_decision = sa.Table(
 alert = sa.Table(
     "alert",
     metadata,
-    _id(),
-    _firm(),
+    row_id(),
+    of_firm(),
     sa.Column("reason", sa.String(20), nullable=False),  # domain.alerts.AlertReason
     sa.Column("score", sa.Float, nullable=False),  # of the likeliest pair, 0-100
     sa.Column("raised_at", UtcDateTime(), nullable=False),
@@ -61,7 +53,7 @@ sa.Index("ix_alert_open", alert.c.firm_id, alert.c.reason, alert.c.id, postgresq
 alert_record = sa.Table(
     "alert_record",
     metadata,
-    _id(),
+    row_id(),
     sa.Column("alert_id", Big, sa.ForeignKey("alert.id"), nullable=False),
     *_one_of("debtor_id", "company_id"),
     sa.Column("ending", sa.String(15)),  # domain.alerts.Ending; null while it is open
@@ -98,7 +90,7 @@ alert_candidate = sa.Table(
 not_duplicate = sa.Table(
     "not_duplicate",
     metadata,
-    _id(),
+    row_id(),
     *_one_of("debtor_id", "other_company_id"),
     sa.Column("company_id", Big, sa.ForeignKey("company.id"), nullable=False),
     sa.Column("left_open", sa.Boolean, nullable=False),  # nobody said that they differ: only not to ask again

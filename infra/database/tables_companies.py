@@ -9,15 +9,7 @@ import sqlalchemy as sa
 
 from domain.companies import CompanyFields
 from infra.database.dialect import UtcDateTime
-from infra.database.tables import Big, metadata
-
-
-def _id() -> sa.Column[int]:
-    return sa.Column("id", Big, sa.Identity(), primary_key=True)
-
-
-def _firm() -> sa.Column[int]:
-    return sa.Column("firm_id", Big, sa.ForeignKey("firm.id"), nullable=False)
+from infra.database.tables import Big, metadata, of_agreement, of_firm, row_id
 
 
 def _company(name: str = "company_id", *, nullable: bool = False) -> sa.Column[int]:
@@ -29,8 +21,8 @@ _Json = sa.JSON(none_as_null=True)
 company = sa.Table(
     "company",
     metadata,
-    _id(),
-    _firm(),
+    row_id(),
+    of_firm(),
     sa.Column("crm_id", sa.Text),  # the CRM's own; a merged company keeps its, so it resolves for ever
     sa.Column("name", sa.Text, nullable=False),
     *(sa.Column(name, sa.Text) for name in CompanyFields._fields[1:]),
@@ -83,8 +75,8 @@ company_key = sa.Table(
 debtor_link = sa.Table(
     "debtor_link",
     metadata,
-    _id(),
-    sa.Column("agreement", Big, sa.ForeignKey("agreement.number"), nullable=False),
+    row_id(),
+    of_agreement(),
     sa.Column("debtor_id", Big, sa.ForeignKey("debtor.id"), nullable=False),
     _company(),
     sa.Column("how", sa.String(20), nullable=False),  # domain.companies.LinkedHow
@@ -126,7 +118,7 @@ company_difference = sa.Table(
 company_change = sa.Table(
     "company_change",
     metadata,
-    _id(),
+    row_id(),
     _company(),
     sa.Column("at", UtcDateTime(), nullable=False),
     sa.Column("who", sa.Text, nullable=False),  # a person's mail address, or crm, api, file, e-conomic, debitor
@@ -141,8 +133,8 @@ company_change = sa.Table(
 company_file = sa.Table(
     "company_file",
     metadata,
-    _id(),
-    _firm(),
+    row_id(),
+    of_firm(),
     sa.Column("sha256", sa.String(64), nullable=False),
     sa.Column("name", sa.Text, nullable=False),
     sa.Column("mode", sa.String(10), nullable=False),

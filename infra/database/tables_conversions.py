@@ -7,7 +7,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from infra.database.dialect import UtcDateTime
-from infra.database.tables import Big, metadata
+from infra.database.tables import Big, metadata, of_agreement, row_id
 
 _Json = sa.JSON(none_as_null=True)
 
@@ -16,8 +16,8 @@ RUNNING = "state IN ('requested', 'needs_input', 'waiting_approval', 'creating')
 conversion = sa.Table(
     "conversion",
     metadata,
-    sa.Column("id", Big, sa.Identity(), primary_key=True),
-    sa.Column("agreement", Big, sa.ForeignKey("agreement.number"), nullable=False),
+    row_id(),
+    of_agreement(),
     sa.Column("company_id", Big, sa.ForeignKey("company.id")),  # NULL until the CRM has told us of it
     sa.Column("crm_id", sa.Text),
     sa.Column("state", sa.String(20), nullable=False),  # domain.conversions.State
@@ -64,7 +64,7 @@ _index("ix_conversion_untold", c.requested_at, where=f"NOT told AND {RUNNING}")
 conversion_step = sa.Table(
     "conversion_step",
     metadata,
-    sa.Column("id", Big, sa.Identity(), primary_key=True),
+    row_id(),
     sa.Column("conversion_id", Big, sa.ForeignKey("conversion.id"), nullable=False),
     sa.Column("at", UtcDateTime(), nullable=False),
     sa.Column("who", sa.Text, nullable=False),

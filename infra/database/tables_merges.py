@@ -7,13 +7,13 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from infra.database.dialect import UtcDateTime
-from infra.database.tables import Big, metadata
+from infra.database.tables import Big, metadata, of_firm, row_id
 
 company_merge = sa.Table(
     "company_merge",
     metadata,
-    sa.Column("id", Big, sa.Identity(), primary_key=True),
-    sa.Column("firm_id", Big, sa.ForeignKey("firm.id"), nullable=False),
+    row_id(),
+    of_firm(),
     sa.Column("survivor_id", Big, sa.ForeignKey("company.id"), nullable=False),
     sa.Column("who", sa.Text, nullable=False),
     sa.Column("at", UtcDateTime(), nullable=False),

@@ -7,22 +7,13 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from infra.database.dialect import UtcDateTime
-from infra.database.tables import Big, metadata
-
-
-def _id() -> sa.Column[int]:
-    return sa.Column("id", Big, sa.Identity(), primary_key=True)
-
-
-def _firm(*, primary_key: bool = False) -> sa.Column[int]:
-    return sa.Column("firm_id", Big, sa.ForeignKey("firm.id"), primary_key=primary_key, nullable=False)
-
+from infra.database.tables import Big, metadata, of_firm, row_id
 
 # What a CRM signs its events with; several are valid at a time, for rotation.
 crm_secret = sa.Table(
     "crm_secret",
     metadata,
-    _id(),
+    row_id(),
     sa.Column("agreement", Big, sa.ForeignKey("agreement.number"), nullable=False, index=True),
     sa.Column("secret", sa.Text),  # encrypted; NULL once retired
     sa.Column("created_at", UtcDateTime(), nullable=False),
@@ -33,9 +24,9 @@ crm_secret = sa.Table(
 outbox = sa.Table(
     "outbox",
     metadata,
-    _id(),
+    row_id(),
     sa.Column("event_id", sa.String(40), nullable=False, unique=True),  # what receivers know it by, over all retries
-    _firm(),
+    of_firm(),
     sa.Column("agreement", Big),
     sa.Column("type", sa.String(40), nullable=False),
     sa.Column("subject", sa.Text, nullable=False),  # "company 17": what `sequence` counts for
@@ -52,7 +43,7 @@ sa.Index("ix_outbox_created", outbox.c.firm_id, outbox.c.created_at)
 outbox_subject = sa.Table(
     "outbox_subject",
     metadata,
-    _firm(primary_key=True),
+    of_firm(primary_key=True),
     sa.Column("subject", sa.Text, primary_key=True),
     sa.Column("sequence", Big, nullable=False),
 )
@@ -61,8 +52,8 @@ outbox_subject = sa.Table(
 endpoint = sa.Table(
     "endpoint",
     metadata,
-    _id(),
-    _firm(),
+    row_id(),
+    of_firm(),
     sa.Column("url", sa.Text, nullable=False),
     sa.Column("types", sa.Text),  # separated by spaces; NULL = all
     sa.Column("internal", sa.Boolean, nullable=False),  # may be a private, link-local or loopback address
@@ -80,7 +71,7 @@ endpoint = sa.Table(
 endpoint_secret = sa.Table(
     "endpoint_secret",
     metadata,
-    _id(),
+    row_id(),
     sa.Column("endpoint_id", Big, sa.ForeignKey("endpoint.id"), nullable=False, index=True),
     sa.Column("secret", sa.Text),  # encrypted; NULL once retired
     sa.Column("created_at", UtcDateTime(), nullable=False),
@@ -91,7 +82,7 @@ endpoint_secret = sa.Table(
 delivery = sa.Table(
     "delivery",
     metadata,
-    _id(),
+    row_id(),
     sa.Column("outbox_id", Big, sa.ForeignKey("outbox.id"), nullable=False),
     sa.Column("endpoint_id", Big, sa.ForeignKey("endpoint.id"), nullable=False),
     sa.Column("subject", sa.Text, nullable=False),  # the event's: later ones of a subject wait for its first retry

@@ -17,12 +17,12 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from domain.hints import usable
-from infra.database import scope, tables
+from infra.database import scope, tables, tables_mirror
 
 PAGE = 50
 MAX_TERMS = 5  # words of a search that count; more only cost time
 
-_agreement, _debtor = tables.agreement, tables.debtor
+_agreement, _debtor = tables.agreement, tables_mirror.debtor
 
 
 class Agreement(NamedTuple):
@@ -178,7 +178,7 @@ def terms(query: str) -> list[str]:
 
 def debtor(connection: Connection, agreement: int, debtor_id: int) -> DebtorDetail | None:
     """One debtor with the time its number was read last; `absorbed_by` names the row it became one with."""
-    reading = tables.reading
+    reading = tables_mirror.reading
     query = (
         sa.select(*debtor_columns(DebtorDetail), reading.c.read_at)
         .select_from(

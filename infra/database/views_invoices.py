@@ -14,12 +14,12 @@ from typing import NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from infra.database import tables
+from infra.database import tables_mirror
 from infra.database.views_debtors import columns_of
 
 PAGE = 50
 
-_debtor, _invoice, _line = tables.debtor, tables.invoice, tables.invoice_line
+_debtor, _invoice, _line = tables_mirror.debtor, tables_mirror.invoice, tables_mirror.invoice_line
 
 
 class DaySales(NamedTuple):

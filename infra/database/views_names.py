@@ -12,9 +12,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from domain.reference import Keys, Listing
-from infra.database import tables
+from infra.database import tables_mirror
 
-_name, _list = tables.reference_name, tables.reference_list
+_name, _list = tables_mirror.reference_name, tables_mirror.reference_list
 
 
 class ListState(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from infra.database import tables
+from infra.database import tables_mirror
 from infra.database.engine import Database
 from tests.support.sandbox import Books
 from tests.support.waiting import eventually
@@ -61,7 +61,7 @@ def of_economic(books: Books) -> Records:
 
 def of_debitor(database: Database, agreement: int) -> Records:
     """The living debtors and the invoices as stored; an invoice is its owner's, whatever number that has now."""
-    debtor, invoice, line = tables.debtor, tables.invoice, tables.invoice_line
+    debtor, invoice, line = tables_mirror.debtor, tables_mirror.invoice, tables_mirror.invoice_line
     found: Records = {}
     with database.read() as connection:
         numbers = {}

@@ -8,6 +8,7 @@ from infra.database import (  # noqa: F401 - their tables belong to the metadata
     tables_conversions,
     tables_imports,
     tables_merges,
+    tables_mirror,
     tables_outbox,
 )
 from infra.database.tables import metadata

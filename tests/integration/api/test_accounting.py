@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from decimal import Decimal
 
-from infra.database import tables
+from infra.database import tables_mirror
 from tests.integration.api.conftest import AGREEMENT, STRANGERS, Caller
 from tests.integration.console.world import World
 
@@ -119,7 +119,7 @@ def test_debtors_in_scope(api: Caller, world: World) -> None:
     """Debtors say whether their group is synchronised; a list may hold only those, or only the others."""
     for number in (1, 2):
         world.debtor(AGREEMENT, number, debtor_group=number)
-    world.insert(tables.scope_group, agreement=AGREEMENT, debtor_group=2)
+    world.insert(tables_mirror.scope_group, agreement=AGREEMENT, debtor_group=2)
 
     assert [(each["number"], each["in_scope"]) for each in api.get(DEBTORS)["items"]] == [(1, False), (2, True)]
     assert [each["number"] for each in api.get(f"{DEBTORS}?in_scope=true")["items"]] == [2]

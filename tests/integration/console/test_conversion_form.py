@@ -7,7 +7,7 @@ from flask import Flask
 
 from domain.conversion_requests import Wanted
 from domain.conversions import Candidate, Conversion, Missing, Needs, Save
-from infra.database import tables
+from infra.database import tables_mirror
 from infra.database.unit_of_work import SqlUnitOfWork
 from infra.form_links import GOOD_S
 from tests.integration.console.world import NOW, Browser, FakeServices, World
@@ -24,7 +24,7 @@ ASKED = Needs(
 def asking(services: FakeServices, world: World) -> Conversion:
     """A conversion that asks for a debtor, a zip and a VAT zone; e-conomic's zones are known."""
     world.agreement(AGREEMENT, world.firm())
-    world.insert(tables.reference_list, agreement=AGREEMENT, list="vat_zones", tried_at=NOW, read_at=NOW)
+    world.insert(tables_mirror.reference_list, agreement=AGREEMENT, list="vat_zones", tried_at=NOW, read_at=NOW)
     world.name(AGREEMENT, "vat_zones", 1, "Domestic")
     take(services.database, crm(zip=None))
     asked = services.desk.ask(AGREEMENT, Wanted("crm-17")).conversion

@@ -14,7 +14,7 @@ from flask import Flask
 from console.language import today
 from domain.errors import NotStored
 from domain.reference import Listing
-from infra.database import tables
+from infra.database import tables, tables_mirror
 from infra.database.engine import DatabaseAway
 from infra.database.tables import work
 from infra.database.tables_outbox import endpoint
@@ -184,7 +184,7 @@ def test_debtors_out_of_scope_are_marked(mette: Browser, world: World) -> None:
     outside = world.debtor(A, 2, "Ude ApS", debtor_group=2)
     assert "scope" not in page(mette, f"/agreements/{A}/debtors")
     world.name(A, "debtor_groups", 1, "Indland")
-    world.insert(tables.scope_group, agreement=A, debtor_group=1)
+    world.insert(tables_mirror.scope_group, agreement=A, debtor_group=1)
 
     words = page(mette, f"/agreements/{A}/debtors")
     assert "Synchronised: Indland. All debtors · In scope · Out of scope" in words
@@ -202,7 +202,9 @@ def test_lists_of_names_on_the_status_page(mette: Browser, world: World) -> None
     assert "Names read not all yet" in page(mette, "/status")
     for which in Listing:
         problem = "Access denied: the app lacks a role" if which is Listing.EMPLOYEES else None
-        world.insert(tables.reference_list, agreement=A, list=which.value, tried_at=NOW, read_at=NOW, problem=problem)
+        world.insert(
+            tables_mirror.reference_list, agreement=A, list=which.value, tried_at=NOW, read_at=NOW, problem=problem
+        )
     words = page(mette, "/status")
 
     assert "Names read not all yet" not in words

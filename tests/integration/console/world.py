@@ -20,7 +20,7 @@ from werkzeug.test import TestResponse
 
 import console
 from infra.conversion_desk import ConversionDesk
-from infra.database import tables
+from infra.database import tables, tables_mirror
 from infra.database.engine import Database
 from infra.database.users import Users
 from infra.form_links import FormLinks
@@ -79,13 +79,13 @@ class World:
     def debtor(self, agreement: int, number: int, name: str = "Nordvind Service A/S", **values: Any) -> int:
         row = {"barred": False, "e_invoicing_disabled": False, "fingerprint": "0" * 16, "first_seen_at": NOW}
         row |= {"changed_at": NOW} | values
-        self.insert(tables.debtor, agreement=agreement, number=number, name=name, **row)
+        self.insert(tables_mirror.debtor, agreement=agreement, number=number, name=name, **row)
         with self.database.read() as connection:
-            return int(connection.execute(sa.select(sa.func.max(tables.debtor.c.id))).scalar_one())
+            return int(connection.execute(sa.select(sa.func.max(tables_mirror.debtor.c.id))).scalar_one())
 
     def read(self, agreement: int, number: int, at: dt.datetime = NOW) -> None:
         """Note that a debtor number was read."""
-        self.insert(tables.reading, agreement=agreement, what="debtor", number=number, stamp=1, read_at=at)
+        self.insert(tables_mirror.reading, agreement=agreement, what="debtor", number=number, stamp=1, read_at=at)
 
     def invoice(self, agreement: int, number: int, debtor: int | None, net: str = "100", **values: Any) -> int:
         amount = Decimal(net)
@@ -93,15 +93,17 @@ class World:
         row = {"debtor_number": 1, "date": NOW.date(), "currency": "DKK", "vat": vat, "gross": amount + vat}
         row |= {"remainder": Decimal(0), "fingerprint": "0" * 16, "lines_state": "verified"}
         row |= {"first_seen_at": NOW, "changed_at": NOW, "net": amount, "debtor_id": debtor} | values
-        self.insert(tables.invoice, agreement=agreement, number=number, **row)
+        self.insert(tables_mirror.invoice, agreement=agreement, number=number, **row)
         return number
 
     def line(self, agreement: int, invoice: int, number: int, **values: Any) -> None:
         row = {"position": number} | values
-        self.insert(tables.invoice_line, agreement=agreement, invoice=invoice, number=number, **row)
+        self.insert(tables_mirror.invoice_line, agreement=agreement, invoice=invoice, number=number, **row)
 
     def name(self, agreement: int, which: str, key: object, name: str | None) -> None:
-        self.insert(tables.reference_name, agreement=agreement, list=which, key=str(key), name=name, changed_at=NOW)
+        self.insert(
+            tables_mirror.reference_name, agreement=agreement, list=which, key=str(key), name=name, changed_at=NOW
+        )
 
     def failure(self, agreement: int, subject: str, **values: Any) -> None:
         row = {"subject_kind": "debtor", "reason": "rejected", "message": "Refused", "advice": "Mend it"}

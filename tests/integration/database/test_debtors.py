@@ -63,10 +63,10 @@ def test_a_debtor_is_stored_whole(store: Database) -> None:
     """Every field comes back as it was read: text, money to the øre, yes and no, time."""
     write(store, insert=[NORDVIND], causes={100: "c0ffee"})
 
-    from infra.database import tables
+    from infra.database import tables_mirror
 
     with store.read() as connection:
-        row = connection.execute(tables.debtor.select()).one()._mapping
+        row = connection.execute(tables_mirror.debtor.select()).one()._mapping
     assert {name: row[name] for name in Debtor._fields} == NORDVIND._asdict()
     assert row["correlation_id"] == "c0ffee"
     assert row["fingerprint"] == NORDVIND.fingerprint()

@@ -10,7 +10,7 @@ import pytest
 from domain.debtors import Debtor, DebtorChanges
 from domain.invoices import Invoice, Line, LinesState
 from domain.ports import Tally, Written
-from infra.database import tables
+from infra.database import tables_mirror
 from infra.database.engine import Database
 from infra.database.mirror_debtors import DebtorRows
 from infra.database.mirror_invoices import InvoiceRows
@@ -65,7 +65,7 @@ def add_debtor(store: Database, number: int) -> int:
 
 
 def lines_of(store: Database, number: int) -> list[tuple[int, str, Decimal]]:
-    found = tables.invoice_line
+    found = tables_mirror.invoice_line
     with store.read() as connection:
         return [
             (row.number, row.product, row.net)
@@ -78,7 +78,7 @@ def test_a_header_is_stored_whole(store: Database) -> None:
     written = write(store, invoice(20417))
 
     with store.read() as connection:
-        row = connection.execute(tables.invoice.select()).one()._mapping
+        row = connection.execute(tables_mirror.invoice.select()).one()._mapping
     assert {name: row[name] for name in Invoice._fields} == invoice(20417)._asdict()
     assert (row["lines_state"], row["correlation_id"], row["debtor_id"]) == ("pending", "c0ffee", None)
     assert written == Written(Tally(created=1), {100}, new=(20417,))
@@ -103,7 +103,7 @@ def test_a_changed_header_is_updated(store: Database) -> None:
 
     assert written == Written(Tally(created=1, updated=1, unchanged=1), {100}, new=(3,), paid=(1,))
     with store.read() as connection:
-        found = connection.execute(tables.invoice.select().order_by(tables.invoice.c.number)).all()
+        found = connection.execute(tables_mirror.invoice.select().order_by(tables_mirror.invoice.c.number)).all()
     assert [row.remainder for row in found] == [Decimal(0), Decimal("250.00"), Decimal("250.00")]
 
 

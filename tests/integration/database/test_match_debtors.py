@@ -15,7 +15,7 @@ from infra.database.engine import Database
 from infra.database.links import linked_debtor, living_debtors
 from infra.database.match_stores import MatchRows
 from infra.database.mirror_debtors import DebtorRows
-from infra.database.tables import debtor
+from infra.database.tables_mirror import debtor
 from tests.support.alerts import open_groups
 from tests.support.companies import companies, crm, firm_of, history, take
 from tests.support.databases import AGREEMENT, do, rows, scalar

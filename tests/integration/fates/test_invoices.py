@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from domain.hints import Kind, Source
 from domain.resync_state import ResyncOptions
-from infra.database import tables
+from infra.database import tables_mirror
 from infra.economic import EconomicClient
 from tests.integration.fates.conftest import Mirrored, SandboxBooks
 from tests.support.databases import rows
@@ -44,7 +44,7 @@ def announce(mirror: Mirrored, *numbers: int) -> None:
 
 
 def stored(mirror: Mirrored) -> dict[int, Any]:
-    invoice = tables.invoice
+    invoice = tables_mirror.invoice
     mine = invoice.select().where(invoice.c.agreement == mirror.agreement).order_by(invoice.c.number)
     with mirror.database.read() as connection:
         return {row.number: row for row in connection.execute(mine)}
@@ -52,7 +52,7 @@ def stored(mirror: Mirrored) -> dict[int, Any]:
 
 def line_sums(mirror: Mirrored) -> list[Decimal]:
     """The net amounts of each invoice's lines together, by invoice number."""
-    line = tables.invoice_line
+    line = tables_mirror.invoice_line
     nets = sa.select(line.c.invoice, line.c.net).where(line.c.agreement == mirror.agreement, line.c.net.is_not(None))
     sums: dict[int, Decimal] = defaultdict(Decimal)
     with mirror.database.read() as connection:
