@@ -24,6 +24,9 @@ from domain.refresh_debtors import Refreshed
 WIDTH = 16
 """Calls at the same time: e-conomic answers within tens of milliseconds, so more would only queue."""
 
+GATHER_S = 0.02
+"""So long an answer waits for the others under way: about what the transaction costs that they share then."""
+
 TROUBLES = 4
 """So many calls in a row without an answer are e-conomic's trouble, not a single debtor's: everything waits."""
 
@@ -67,9 +70,7 @@ class _Converting:
         while True:
             self._look_for_trouble(answers)
             room = WIDTH - len(self._under_way) if self._goes_on() else 0
-            starts = self._turn(answers, room)
-            for start in starts:
-                self._begin(start)
+            self._begin(self._turn(answers, room))
             if self._under_way:
                 answers = self._ended()
             elif self._stop is not None:
@@ -126,19 +127,25 @@ class _Converting:
         self._done.outcomes.update(turn.outcomes)
         return starts
 
-    def _begin(self, start: Start) -> None:
+    def _begin(self, starts: Sequence[Start]) -> None:
+        """Make these calls; one stamp, drawn before any of them, dates the answers of all."""
+        if not starts:
+            return
         stamp, claimed_at = self._work.stamp(), boot_time()
-        call: Callable[[Answer], None]
-        if start.company is not None:
-            call = partial(look, api=self._api, company=start.company, number=start.number)
-        elif start.seek:
-            call = partial(seek, api=self._api)
-        else:
-            call = partial(send, api=self._api, claimed_at=claimed_at)
-        self._under_way[self._pool.submit(asking, call, start.conversion, stamp)] = start.conversion
+        for start in starts:
+            call: Callable[[Answer], None]
+            if start.company is not None:
+                call = partial(look, api=self._api, company=start.company, number=start.number)
+            elif start.seek:
+                call = partial(seek, api=self._api)
+            else:
+                call = partial(send, api=self._api, claimed_at=claimed_at)
+            self._under_way[self._pool.submit(asking, call, start.conversion, stamp)] = start.conversion
 
     def _ended(self) -> list[Answer]:
-        ended, _ = wait(self._under_way, return_when=FIRST_COMPLETED)
+        """What has been answered: the first one, and whatever follows on its heels shares its transaction."""
+        wait(self._under_way, return_when=FIRST_COMPLETED)
+        ended, _ = wait(self._under_way, timeout=GATHER_S)
         for future in ended:
             del self._under_way[future]
         return [future.result() for future in ended]
