@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import click
 
 from cli.agreement_companies import companies
+from cli.agreement_mail import mail
 from cli.groups import groups
 from cli.new_debtors import new_debtors
 from cli.output import (
@@ -87,6 +88,7 @@ def agreement() -> None:
 
 agreement.add_command(companies)
 agreement.add_command(groups)
+agreement.add_command(mail)
 agreement.add_command(reference)
 agreement.add_command(new_debtors)
 agreement.add_command(owners)

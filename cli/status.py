@@ -20,6 +20,7 @@ from infra import logs
 from infra import settings as all_settings
 from infra.bootstrap import Services, connect
 from infra.database import schema, views_status
+from infra.database.comparisons import PROPOSED
 from infra.database.engine import DatabaseAway
 from infra.settings import Settings
 
@@ -69,6 +70,7 @@ def _settings(settings: Settings) -> dict[str, Any]:
         "database": "SQLite" if settings.sqlite else "PostgreSQL",
         "broker": "in memory" if settings.embedded else "RabbitMQ",
         "public_url": settings.public_url,
+        "mail_server": settings.post is not None,
         "app_token": settings.economic_app_secret_token is not None,
         "running_process": lock.holder(settings),
     }
@@ -139,6 +141,7 @@ def _agreements(services: Services) -> list[dict[str, Any]]:
                         "id": run.id,
                         "type": run.type,
                         "state": run.state,
+                        "waiting": run.counts.get("verdicts", {}).get("waiting", 0),
                         "message": run.message,
                         "created_at": run.created_at,
                         "finished_at": run.finished_at,
@@ -161,6 +164,7 @@ def _print(report: dict[str, Any]) -> None:
             ("broker", current["broker"] + ("" if current["broker"] == report["broker"] else f", {report['broker']}")),
             ("public url", current["public_url"]),
             ("app secret token", "set" if current["app_token"] else "missing: DEBITOR_ECONOMIC_APP_SECRET_TOKEN"),
+            ("mail server", "set" if current["mail_server"] else "none: mails about trouble are not sent"),
             *([("running here", f"process {running}")] if running is not None else []),
         ]
     )
@@ -217,6 +221,12 @@ def _print_agreement(agreement: dict[str, Any]) -> None:
     )
     for wait in agreement["waits"]:
         click.echo(f"  {wait['kind']} wait until {shown(wait['until'])}: {wait['message']} ({wait['reason']})")
+    for run in agreement["runs"]:
+        if run["state"] == PROPOSED:
+            click.echo(
+                f"  run {run['id']} waits for you: {counted(run['waiting'], 'debtor')} would be linked or made into"
+                f" companies; `debitor import {agreement['number']} --waiting --test` shows how"
+            )
     if agreement["runs"]:
         rows = [(run["id"], run["type"], run["state"], run["created_at"], run["message"]) for run in agreement["runs"]]
         print_table(["run", "type", "state", "asked for", "message"], rows)

@@ -67,6 +67,10 @@ nor its trouble delays them.
 """
 
 
+_ALWAYS_ASK, _HEARD = (Kind.POLL, Kind.DEBTORS, Kind.INVOICES), ("drained", "sliced")
+"""Work that is never done without e-conomic's answer, and the outcomes that say it was."""
+
+
 def drain(services: Services, agreement: int, kind: Kind) -> None:
     """
     Work on one kind of an agreement's events for about two seconds.
@@ -84,6 +88,8 @@ def drain(services: Services, agreement: int, kind: Kind) -> None:
     lease, outcome = taken.lease, "failed"
     try:
         outcome = _work(services, taken)
+        if taken.was_refused and kind in _ALWAYS_ASK and outcome in _HEARD:
+            services.work.try_now(agreement)  # the token is accepted again: the others need not wait for their hour
     except LeaseLost:
         outcome = "lease_lost"
         log.warning("work.lease_lost", agreement=agreement, kind=kind.value)
@@ -104,7 +110,7 @@ def drain(services: Services, agreement: int, kind: Kind) -> None:
 
 
 def _work(services: Services, taken: Taken) -> str:
-    lease, arrivals = taken
+    lease, arrivals, _ = taken
     people_first = False
     if lease.kind not in TAKE and lease.kind is not Kind.CONVERSIONS:
         seconds = postpone_s(arrivals)
@@ -115,7 +121,8 @@ def _work(services: Services, taken: Taken) -> str:
     old = lease.kind is Kind.DEBTORS and not people_first and arrivals.oldest_s >= FOLD_AFTER_S
     pool = ThreadPoolExecutor(1, thread_name_prefix="read-ahead")
     try:
-        return _slice(services, LeasedWork(services.database, lease, ReadAhead(pool)), people_first, old)
+        work = LeasedWork(services.database, lease, ReadAhead(pool), mail_domain=services.settings.mail_domain)
+        return _slice(services, work, people_first, old)
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
 

@@ -13,6 +13,7 @@ import structlog
 from dramatiq import Worker
 
 from consumers.actors import declare_actors
+from consumers.mailer import run_mailer
 from consumers.relay import run_deliverer, run_publisher
 from consumers.scheduler import Scheduler
 from infra.bootstrap import Services
@@ -37,6 +38,7 @@ def start_scheduler(services: Services, stop: threading.Event) -> list[threading
         "scheduler": Scheduler(services).run,
         "publish": partial(run_publisher, services),
         "deliver": partial(run_deliverer, services),
+        "mail": partial(run_mailer, services),
     }
     threads = [threading.Thread(target=loop, args=(stop,), name=name, daemon=True) for name, loop in loops.items()]
     for thread in threads:

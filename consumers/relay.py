@@ -204,22 +204,23 @@ def _answer_of(answer: Future[Answer]) -> Answer:
 def run_publisher(services: Services, stop: threading.Event) -> None:
     """Publish until `stop`."""
     publisher = Publisher(services)
-    _repeat("publish", publisher.step, stop.wait, publisher.close, stop)
+    repeat("publish", publisher.step, stop.wait, publisher.close, stop)
 
 
 def run_deliverer(services: Services, stop: threading.Event) -> None:
     """Deliver until `stop`, then wait for what is under way: 15 seconds at most."""
     deliverer = Deliverer(services)
-    _repeat("deliver", deliverer.step, deliverer.wait, deliverer.close, stop)
+    repeat("deliver", deliverer.step, deliverer.wait, deliverer.close, stop)
 
 
-def _repeat(
+def repeat(
     name: str,
     step: Callable[[], float],
     wait: Callable[[float], object],
     close: Callable[[], None],
     stop: threading.Event,
 ) -> None:
+    """Step until `stop`; trouble is said, and tried again."""
     tries = Tries()
     while not stop.is_set():
         seconds = tries.call(name, step)

@@ -119,6 +119,7 @@ class Scheduler:
             deleted = self._jobs.clean_inbox(self._services.settings.retention_days)
             if deleted:
                 log.info("inbox.cleaned", events=deleted)
+            self._services.mails.clean(self._services.settings.retention_days)
             told = self._services.deliveries.clean(self._services.settings.retention_days)
             if told:
                 log.info("outbox.cleaned", events=told)

@@ -29,6 +29,7 @@ class EventType(StrEnum):
     DUPLICATE_FOUND = "duplicate.found"
     AGREEMENT_PAUSED = "agreement.paused"
     AGREEMENT_RESUMED = "agreement.resumed"
+    IMPORT_WAITING = "import.waiting"
     CAMPAIGN_MEMBERS_ADDED = "campaign.members_added"
 
 

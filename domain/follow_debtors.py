@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
+from domain.events import EventType, NewEvent
 from domain.hints import Hint, match_hint
+from domain.mails import import_waits
 from domain.match_debtors import Did, MatchedDebtor, Newcomers, Proposal, Proposed, carry_out, propose
 from domain.matching.index import CompanyIndex
 from domain.ports import FailureReport, UnitOfWork, WorkPort
@@ -119,8 +121,7 @@ class _Following:
             stale |= self._carry(debtors, waiting if too_many else None)
         with self._work.transaction(release=True) as uow:
             if waiting:
-                run = uow.imports.wait_for(waiting)
-                uow.failures.report([_too_many(self._work.agreement, self._following.most_at_once, run)])
+                _wait(uow, self._work.agreement, self._following.most_at_once, waiting)
             uow.inbox.add(
                 [match_hint(self._work.agreement, number, self._causes.get(number, "")) for number in sorted(stale)]
             )
@@ -200,6 +201,16 @@ class _Following:
 
     def _by_debtor(self, debtors: Sequence[MatchedDebtor]) -> dict[int, str]:
         return {each.id: self._causes[each.number] for each in debtors if each.number in self._causes}
+
+
+def _wait(uow: UnitOfWork, agreement: int, most: int, debtors: Collection[int]) -> None:
+    """Debtors wait for a person, who is told of it once, however many join them."""
+    waits = uow.imports.wait_for(debtors)
+    uow.failures.report([_too_many(agreement, most, waits.run)])
+    if waits.is_new:
+        uow.mails.write(import_waits(agreement, waits.run, waits.debtors, most))
+        data = {"run": waits.run, "debtors": waits.debtors, "most_at_once": most}
+        uow.outbox.add([NewEvent(EventType.IMPORT_WAITING, f"run {waits.run}", data)])
 
 
 def _too_many(agreement: int, most: int, run: int) -> FailureReport:

@@ -209,6 +209,14 @@ class ImportRow(NamedTuple):
     revert_note: str | None = None
 
 
+class Waiting(NamedTuple):
+    """A run that waits for a person's word, how many debtors wait as it, and whether it has only begun to."""
+
+    run: int
+    debtors: int
+    is_new: bool
+
+
 class Settings(NamedTuple):
     """What an agreement says: whether companies are made from debtors, and who owns a field where not by default."""
 
@@ -279,12 +287,8 @@ class ImportStore(Protocol):
         """Note what became of each link, by number, and why it was kept."""
         ...
 
-    def wait_for(self, debtors: Collection[int]) -> int:
-        """
-        Have these debtors, by id, wait for a person's word: as a run that the agreement has, or a new one.
-
-        Returns the run's id.
-        """
+    def wait_for(self, debtors: Collection[int]) -> Waiting:
+        """Have these debtors, by id, wait for a person's word: as a run that the agreement has, or a new one."""
         ...
 
     def under_way(self) -> bool:

@@ -18,6 +18,7 @@ from domain.debtors import MAX_NUMBER, Debtor, DebtorChanges, Edge, StoredDebtor
 from domain.events import Outbox
 from domain.hints import Hint, Kind, NewHint
 from domain.invoices import Invoice, Line, LinesState
+from domain.mails import Mailbox
 from domain.new_debtor_settings import Lists, NewDebtorSettings
 from domain.read_ahead import ReadAhead
 from domain.reference import Keys, Listing
@@ -282,6 +283,8 @@ class UnitOfWork(Protocol):
     def failures(self) -> FailureStore: ...
     @property
     def outbox(self) -> Outbox: ...
+    @property
+    def mails(self) -> Mailbox: ...
     @property
     def poll(self) -> PollStore: ...
     @property

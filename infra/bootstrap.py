@@ -24,6 +24,7 @@ from infra.database.deliveries import Deliveries
 from infra.database.endpoints import Endpoints
 from infra.database.engine import Database
 from infra.database.inbox import SqlInbox
+from infra.database.mails import Mails
 from infra.database.runs import Runs
 from infra.database.work import WorkRows, asked_for
 from infra.economic.client import EconomicClient
@@ -50,6 +51,7 @@ class Services:
     crm_secrets: CrmSecrets
     endpoints: Endpoints
     deliveries: Deliveries
+    mails: Mails
     work: WorkRows
     runs: Runs
     budget: SharedBudget
@@ -138,7 +140,8 @@ def connect(settings: Settings) -> Services:
         crm_secrets=CrmSecrets(database, box),
         endpoints=Endpoints(database, box),
         deliveries=Deliveries(database),
-        work=WorkRows(database),
+        mails=Mails(database),
+        work=WorkRows(database, mail_domain=settings.mail_domain),
         runs=Runs(database),
         budget=budget,
         client=client,

@@ -14,6 +14,7 @@ RECORDS = Counter("debitor_records_total", "Records read from e-conomic, by what
 CALLS = Counter("debitor_economic_calls_total", "Calls to e-conomic", ["status"])
 EVENTS_PUBLISHED = Counter("debitor_events_published_total", "Events handed to the exchange", ["outcome"])
 DELIVERIES = Counter("debitor_deliveries_total", "Attempts to deliver an event to an endpoint", ["outcome"])
+MAILS = Counter("debitor_mails_total", "Attempts to send a mail", ["outcome"])
 DRAIN_SECONDS = Histogram(
     "debitor_drain_seconds", "Duration of a slice", ["kind"], buckets=(0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30)
 )

@@ -18,6 +18,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from domain.errors import ConfigurationError
+from infra.mail.server import Post, post_of
 
 PREFIX = "DEBITOR_"
 _IGNORED = re.compile(r"DEBITOR_(TEST_|PORT|SERVICE_)")
@@ -78,6 +79,16 @@ class Settings(BaseSettings):
         return self.database_url.startswith("sqlite")
 
     @property
+    def post(self) -> Post | None:
+        """How mails are sent; None without a mail server. Raises ConfigurationError."""
+        return None if self.smtp_url is None else post_of(self.smtp_url.get_secret_value(), self.mail_from)
+
+    @property
+    def mail_domain(self) -> str | None:
+        """Of the address mails come from; None without a mail server. Raises ConfigurationError."""
+        return None if self.post is None else self.post.sender.domain
+
+    @property
     def secure_cookies(self) -> bool:
         return urlsplit(self.public_url).scheme == "https"
 
@@ -100,10 +111,12 @@ def load(environ: dict[str, str] | None = None) -> Settings:
     names = set(os.environ if environ is None else environ) | {key for key in dotenv_values(".env") if key}
     check_names(names)
     try:
-        return Settings()
+        settings = Settings()
     except ValidationError as error:
         lines = [f"{PREFIX}{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors() if e["loc"]]
         raise ConfigurationError("; ".join(lines)) from None
+    _ = settings.post
+    return settings
 
 
 def check_names(names: set[str]) -> None:

@@ -39,6 +39,8 @@ _INSTEAD = {
     "invoices": "read them all anew: debitor resync {agreement} --invoices",
     "hooks": "look whether e-conomic has switched the webhook off (debitor agreement webhooks {agreement} --print)",
     "lines": "mend what e-conomic refuses, then: debitor resync {agreement} --invoices",
+    "import": "start what waits, or drop it: debitor import {agreement} --waiting (the failure says how)",
+    "mail": "do what the mail asks for, and mend its way: debitor agreement mail {agreement}; then dismiss this",
     "run": "start the run again: debitor resync {agreement} --resume",
 }
 

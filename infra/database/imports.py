@@ -25,6 +25,7 @@ from domain.imports import (
     Reverted,
     Settings,
     Verdict,
+    Waiting,
     candidates_as_json,
     candidates_from_json,
 )
@@ -181,7 +182,7 @@ class ImportRows:
         rows: dict[int, tuple[object, ...]] = {number: (what.value, why) for number, (what, why) in told.items()}
         self._update(("reverted", "revert_note"), run, rows)
 
-    def wait_for(self, debtors: Collection[int]) -> int:
+    def wait_for(self, debtors: Collection[int]) -> Waiting:
         """Their rows have numbers below zero until the run begins."""
         run = self._connection.execute(
             sa.select(tables.run.c.id)
@@ -189,6 +190,7 @@ class ImportRows:
             .order_by(tables.run.c.id)
             .with_for_update()
         ).scalar()
+        is_new = run is None
         if run is None:
             options, state = ImportOptions(), ImportState(Phase.LOAD).as_json()
             run = queue_run(
@@ -202,9 +204,10 @@ class ImportRows:
             ("run_id", "number", "debtor_id"),
             [(run, -debtor_id, debtor_id) for debtor_id in sorted(set(debtors) - known)],
         )
-        counts = {"verdicts": {"waiting": len(known | set(debtors))}}
+        waiting = Waiting(int(run), len(known | set(debtors)), is_new)
+        counts = {"verdicts": {"waiting": waiting.debtors}}
         self._connection.execute(sa.update(tables.run).where(tables.run.c.id == run).values(counts=counts))
-        return int(run)
+        return waiting
 
     def under_way(self) -> bool:
         run = tables.run.c

@@ -61,6 +61,8 @@ agreement = sa.Table(
     sa.Column("most_at_once", sa.Integer, nullable=False, default=50, server_default="50"),  # more waits for a person
     sa.Column("new_debtors", sa.JSON(none_as_null=True)),  # domain.new_debtor_settings, what differs from its defaults
     sa.Column("debtor_edits", sa.Boolean, nullable=False, server_default=sa.false()),  # the CRM may change debtors
+    sa.Column("trouble_mail", sa.Text),  # whom mails go to; NULL = the firm's admins
+    sa.Column("refusal_told_at", UtcDateTime()),  # e-conomic refuses the token, and people were told
     sa.Column("paused_at", UtcDateTime()),
     sa.Column("removed_at", UtcDateTime()),
     sa.Column("created_at", UtcDateTime(), nullable=False),

@@ -24,6 +24,7 @@ from infra.database.engine import Database
 from infra.database.failures import FailureRows
 from infra.database.imports import ImportRows
 from infra.database.inbox import SqlInbox
+from infra.database.mails import MailRows
 from infra.database.match_stores import MatchRows
 from infra.database.mirror_debtors import DebtorRows
 from infra.database.mirror_invoices import InvoiceRows
@@ -38,7 +39,15 @@ from infra.database.work import check_in, draw_stamp
 class SqlUnitOfWork:
     """`domain.ports.UnitOfWork` on either database."""
 
-    def __init__(self, connection: Connection, sql: Sql, agreement: int, *, follows_companies: bool = False) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        sql: Sql,
+        agreement: int,
+        *,
+        follows_companies: bool = False,
+        mail_domain: str | None = None,
+    ) -> None:
         self.connection = connection
         self.agreement = agreement
         self.debtors = DebtorRows(connection, sql, agreement)
@@ -49,6 +58,7 @@ class SqlUnitOfWork:
         self.poll = PollRows(connection, sql, agreement)
         self.names = NameRows(connection, sql, agreement)
         self.comparisons = ComparisonRows(connection, sql, agreement)
+        self.mails = MailRows(connection, sql, agreement, mail_domain)
         self.follows_companies = follows_companies
         self._sql = sql
 
@@ -112,10 +122,18 @@ class SqlUnitOfWork:
 
 
 class LeasedWork:
-    """`domain.ports.WorkPort`: one lease on one (agreement, kind)."""
+    """
+    `domain.ports.WorkPort`: one lease on one (agreement, kind).
 
-    def __init__(self, database: Database, lease: Lease, ahead: ReadAhead | None = None) -> None:
+    Args:
+        mail_domain: as `MailRows` takes it.
+    """
+
+    def __init__(
+        self, database: Database, lease: Lease, ahead: ReadAhead | None = None, *, mail_domain: str | None = None
+    ) -> None:
         self._database = database
+        self._mail_domain = mail_domain
         self.lease = lease
         self.ahead = ahead or ReadAhead()
 
@@ -136,4 +154,10 @@ class LeasedWork:
     def transaction(self, *, release: bool = False) -> Iterator[SqlUnitOfWork]:
         with self._database.write() as connection:
             follows = check_in(connection, self._database.sql, self.lease, release=release)
-            yield SqlUnitOfWork(connection, self._database.sql, self.agreement, follows_companies=follows)
+            yield SqlUnitOfWork(
+                connection,
+                self._database.sql,
+                self.agreement,
+                follows_companies=follows,
+                mail_domain=self._mail_domain,
+            )

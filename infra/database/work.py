@@ -16,13 +16,14 @@ from typing import NamedTuple
 import structlog
 from sqlalchemy.engine import Connection
 
-from domain.errors import LeaseLost, TransientError
+from domain.errors import CredentialsRefused, LeaseLost, TransientError
 from domain.hints import Kind
 from domain.work import BUSY_HINTS, DAY_CALLS, Arrivals, Lease, wait_s
 from infra.database.conversions import due_now
 from infra.database.dialect import Sql, text
 from infra.database.engine import Database, DatabaseAway
 from infra.database.holders import new_token
+from infra.database.refusals import Refusals
 
 log = structlog.get_logger()
 
@@ -37,10 +38,11 @@ _UNHANDLED = "FROM inbox WHERE inbox.agreement = work.agreement AND inbox.kind =
 
 
 class Taken(NamedTuple):
-    """A lease, and how the events came in that it is for."""
+    """A lease, how the events came in that it is for, and whether e-conomic refused the token the last time."""
 
     lease: Lease
     arrivals: Arrivals
+    was_refused: bool
 
 
 def _outstanding(sql: Sql) -> str:
@@ -99,9 +101,10 @@ class Owed:
 class WorkRows:
     """Takes, releases and postpones work in short transactions of its own."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, mail_domain: str | None = None) -> None:
         self._database = database
         self._owed = Owed()
+        self._refusals = Refusals(database, mail_domain)
         sql = self._sql = database.sql
         self._outstanding = _outstanding(sql)
         self._free = (
@@ -126,7 +129,7 @@ class WorkRows:
                 text(
                     f"UPDATE work SET lease_token = :token, lease_until = {self._sql.after('lease_s')}"
                     f" WHERE agreement = :agreement AND kind = :kind AND {self._free} AND {self._outstanding}"
-                    f" RETURNING {self._arrivals}"
+                    f" RETURNING {self._arrivals}, reason"
                 ),
                 {
                     "token": token,
@@ -137,7 +140,9 @@ class WorkRows:
                     "day": -86_400,
                 },
             ).first()
-        return None if row is None else Taken(Lease(agreement, kind, token), _arrivals(*row))
+        if row is None:
+            return None
+        return Taken(Lease(agreement, kind, token), _arrivals(*row[:-1]), row.reason == CredentialsRefused.reason)
 
     def due(self) -> list[Due]:
         """Everything that could start now: outstanding events, no lease, `not_before` passed, not paused."""
@@ -223,16 +228,16 @@ class WorkRows:
     def wait(self, lease: Lease, error: TransientError) -> float:
         """The surroundings are at fault: give the lease back, say why, and wait; returns the seconds."""
         with self._database.write() as connection:
-            attempts = connection.execute(
+            before = connection.execute(
                 text(
-                    "SELECT attempts FROM work WHERE agreement = :agreement AND kind = :kind"
+                    "SELECT attempts, reason FROM work WHERE agreement = :agreement AND kind = :kind"
                     f" AND lease_token = :token{self._sql.for_update}"
                 ),
                 _key(lease),
-            ).scalar()
-            if attempts is None:
+            ).first()
+            if before is None:
                 return 0.0
-            seconds = wait_s(error, attempts + 1)
+            seconds = wait_s(error, before.attempts + 1)
             connection.execute(
                 text(
                     "UPDATE work SET lease_token = NULL, lease_until = NULL, attempts = attempts + 1,"
@@ -242,7 +247,9 @@ class WorkRows:
                 ),
                 {"seconds": seconds, "reason": error.reason, "message": str(error)[:500], **_key(lease)},
             )
-            return seconds
+        if isinstance(error, CredentialsRefused) and before.attempts > 0 and before.reason == error.reason:
+            self._refusals.tell(lease.agreement)
+        return seconds
 
     def clear_leases(self) -> None:
         """Embedded form, at start: whoever held a lease is dead, there is one process only."""
@@ -258,8 +265,9 @@ class WorkRows:
 
 
 def start_now(connection: Connection, agreement: int) -> None:
-    """Work and runs that wait need wait no more."""
+    """Work and runs that wait need wait no more, and what is refused from now on is told anew."""
     for statement in (
+        "UPDATE agreement SET refusal_told_at = NULL WHERE number = :agreement AND refusal_told_at IS NOT NULL",
         "UPDATE work SET not_before = NULL, attempts = 0 WHERE agreement = :agreement",
         "UPDATE run SET not_before = NULL, attempts = 0 WHERE agreement = :agreement"
         " AND state IN ('queued', 'running', 'waiting')",

@@ -7,6 +7,7 @@ from infra.database import (  # noqa: F401 - their tables belong to the metadata
     tables_companies,
     tables_conversions,
     tables_imports,
+    tables_mail,
     tables_merges,
     tables_mirror,
     tables_outbox,

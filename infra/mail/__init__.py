@@ -1,0 +1,1 @@
+"""The mail server: what its address says, and mails handed to it."""
