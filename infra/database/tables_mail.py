@@ -7,14 +7,14 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from infra.database.dialect import UtcDateTime
-from infra.database.tables import Big, metadata
+from infra.database.tables import metadata, of_agreement, row_id
 
 # A mail to one person, written in the transaction of what it tells.
 mail = sa.Table(
     "mail",
     metadata,
-    sa.Column("id", Big, sa.Identity(), primary_key=True),
-    sa.Column("agreement", Big, sa.ForeignKey("agreement.number"), nullable=False),
+    row_id(),
+    of_agreement(),
     sa.Column("kind", sa.String(20), nullable=False),
     sa.Column("message_id", sa.Text, nullable=False),  # the same over all attempts
     sa.Column("recipient", sa.Text, nullable=False),
