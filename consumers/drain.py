@@ -26,6 +26,7 @@ from domain.refresh_debtors import Refreshed, refresh_debtors
 from domain.refresh_invoices import refresh_invoices, turn_into_failures
 from domain.refresh_payments import refresh_payments
 from domain.work import Lease, postpone_s
+from domain.write_edits import write_edits
 from infra.bootstrap import Services
 from infra.database.engine import DatabaseAway
 from infra.database.unit_of_work import LeasedWork
@@ -70,6 +71,9 @@ nor its trouble delays them.
 _ALWAYS_ASK, _HEARD = (Kind.POLL, Kind.DEBTORS, Kind.INVOICES), ("drained", "sliced")
 """Work that is never done without e-conomic's answer, and the outcomes that say it was."""
 
+PEOPLES = frozenset({Kind.CONVERSIONS, Kind.EDITS})
+"""Somebody waits for each of these calls: no pace holds them up."""
+
 
 def drain(services: Services, agreement: int, kind: Kind) -> None:
     """
@@ -112,7 +116,7 @@ def drain(services: Services, agreement: int, kind: Kind) -> None:
 def _work(services: Services, taken: Taken) -> str:
     lease, arrivals, _ = taken
     people_first = False
-    if lease.kind not in TAKE and lease.kind is not Kind.CONVERSIONS:
+    if lease.kind not in TAKE and lease.kind not in PEOPLES:
         seconds = postpone_s(arrivals)
         people_first = (seconds > 0 or arrivals.dear) and services.work.people_wait(lease)
         if seconds > 0 and not people_first:
@@ -143,6 +147,8 @@ def _slice(services: Services, work: LeasedWork, people_first: bool, old: bool) 
         done = TAKE[lease.kind](work, hints, more_time=more_time)
     elif lease.kind is Kind.CONVERSIONS:
         done = convert_agreement(services, work, hints, more_time=more_time)
+    elif lease.kind is Kind.EDITS:
+        done = write_edits(work, services.economic(lease.agreement), hints, more_time=more_time)
     else:
         api = services.economic(lease.agreement)
         if old:

@@ -186,9 +186,17 @@ class AccountingWriter(Protocol):
         """All of one debtor; None = 404. PermanentError: unreadable."""
         ...
 
-    def replace_debtor(self, body: DebtorBody, changes: Mapping[str, Value | None], key: str) -> Written:
+    def replacement(self, body: DebtorBody, changes: Mapping[str, Value | None]) -> str:
         """
-        Write a debtor back with these fields changed; None empties one. Every other property goes back as it was read.
+        A debtor as it is to be written back with these fields changed; None empties one. Asks nobody.
+
+        Every other property stays as it was read, also those we do not know. The same text is the same request.
+        """
+        ...
+
+    def replace_debtor(self, number: int, replacement: str, key: str) -> Written:
+        """
+        Write a debtor back.
 
         e-conomic checks no version: whatever anybody changed between the reading and this call is undone. `created`
         in the answer: the debtor had been deleted meanwhile, and was made anew (e-conomic.md §2.1).

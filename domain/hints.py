@@ -21,6 +21,7 @@ class Kind(StrEnum):
     POLL = "poll"  # look for changes that nobody announced
     COMPANIES = "companies"  # the CRM's companies: each event's `body` is what it said
     CONVERSIONS = "conversions"  # deals won; apart from companies, so that no import of theirs holds a deal up
+    EDITS = "edits"  # debtors to be changed in e-conomic; a hint names an edit whose failure was replayed
     LINKS = "links"  # debtors that are new or have changed: which company each is, and what that takes over
     REFERENCE = "reference"  # a list of names is due, or lacks a number
     UNUSABLE = "unusable"  # authenticated, but names nothing: becomes a failure

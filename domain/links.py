@@ -173,15 +173,46 @@ def followed(
         seen: what it said the time before.
         shared: the company has other debtors, too.
     """
-    if shared and owners is not None:
-        has = company.fields._asdict()
-        said = {
-            name: value
-            for name, value in said.items()
-            if owners[name] is not Owner.ECONOMIC
-            or all(has[each] is None or same_value(each, has[each], seen.get(each)) for each in UNITS[name])
-        }
-    return take_change(company, Side.ECONOMIC, said, owners=owners, before=seen)
+    own_words = _own_words(company, said, seen, owners, shared=shared)
+    return take_change(company, Side.ECONOMIC, own_words, owners=owners, before=seen)
+
+
+def _own_words(
+    company: StoredCompany, said: Values, seen: Values, owners: Mapping[str, Owner] | None, *, shared: bool
+) -> Values:
+    """What a debtor may speak of."""
+    if not shared or owners is None:
+        return said
+    has = company.fields._asdict()
+    return {
+        name: value
+        for name, value in said.items()
+        if owners[name] is not Owner.ECONOMIC
+        or all(has[each] is None or same_value(each, has[each], seen.get(each)) for each in UNITS[name])
+    }
+
+
+def settled(
+    company: StoredCompany, said: Values, seen: Values, owners: Mapping[str, Owner] | None, *, shared: bool
+) -> Change:
+    """
+    What a linked debtor says since the CRM had it written there: both sides say it, whoever owns the field.
+
+    Args:
+        said: only what was written.
+        seen: what it said there the time before.
+        shared: the company has other debtors, too.
+    """
+    has = company.fields._asdict()
+    own_words = {
+        name: has[name] if same_value(name, value, has[name]) else value
+        for name, value in _own_words(company, said, seen, owners, shared=shared).items()
+    }
+    company = company._replace(  # as if the CRM said it just now, and nobody had said anything else
+        apart={name: value for name, value in company.apart.items() if name not in own_words},
+        changed_by={name: side for name, side in company.changed_by.items() if name not in own_words},
+    )
+    return take_change(company, Side.CRM, own_words, owners=None)
 
 
 def note_link(

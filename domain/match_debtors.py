@@ -189,7 +189,7 @@ class _Carrying:
         if linked is None or standing.company != proposal.company:
             return Carried(proposal, Did.STALE, standing.company)
         company, said = linked.company, said_by_debtor(proposal.debtor.values)
-        if not company.living or said == standing.seen:
+        if not company.living or said == standing.seen or standing.editing:
             return Carried(proposal, Did.NOTHING, company.id)
         change = followed(company, said, standing.seen, linked.owners, shared=len(linked.debtors) > 1)
         note_change(self._changes, proposal.debtor.id, change, cause=self._causes.get(proposal.debtor.id))

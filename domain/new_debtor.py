@@ -165,9 +165,9 @@ class _Drafting:
                 for name in ("street", "zip", "city", "country")
             }
         values["country"] = values["country"] or c.billing_country or ""
-        values["mail"] = re.sub(r"[;,]", " ", c.billing_mail or c.mail or "")  # a space parts them in e-conomic
+        values["mail"] = parted_by_spaces(c.billing_mail or c.mail or "")
         values |= {name: text for name, text in self.overrides.items() if name in TEXTS}
-        return {name: _tidy(text, lines=name == "street") for name, text in values.items()}
+        return {name: tidy(text, lines=name == "street") for name, text in values.items()}
 
     def _kinds(self, values: Mapping[str, str], country: str) -> frozenset[Buyer]:
         """What kinds of customer the company may be."""
@@ -188,29 +188,30 @@ class _Drafting:
         if not values["name"]:
             self._lack("name", "a debtor must have a name")
         for name, text in values.items():
-            theirs, limit = TEXTS[name]
             if name == "country" and country:
                 text = country_name(country)
             if name in ("vat", "pno", "ean") or not text:
                 continue
-            self.body[theirs] = text
-            if len(text) > limit:
-                self._lack(name, f"has {len(text)} characters, e-conomic takes {limit}: shorten it")
+            self.body[TEXTS[name][0]] = text
+            self._fit(name, text)
+
+    def _fit(self, name: str, text: str) -> bool:
+        if why := unfit(name, text):
+            self._lack(name, why)
+        return why is None
 
     def _identifiers(self, values: Mapping[str, str], country: str, area: Area | None, kinds: frozenset[Buyer]) -> None:
         self._vat(values["vat"] if cvr_key(values["vat"]) else "", country, area, kinds)
-        ean = re.sub(r"[\s.-]", "", values["ean"])
+        ean = joined_digits(values["ean"])
         if ean:
             self.body["ean"] = ean
-            if not identifiers.ean_number(ean):
-                self._lack("ean", "an EAN number has 13 digits, the last one checks the others: correct it")
+            self._fit("ean", ean)
         elif kinds == {Buyer.PUBLIC} and country in ("DK", "") and "ean" not in self.overrides:
             self._lack("ean", "a public body takes invoices by its EAN number: give it, or leave it empty on purpose")
-        pno = re.sub(r"[\s.-]", "", values["pno"])
+        pno = joined_digits(values["pno"])
         if pno:
             self.body["p_number"] = pno
-            if not (len(pno) == 10 and pno.isascii() and pno.isdigit()):
-                self._lack("pno", "a P-number has 10 digits: correct it, or leave it empty")
+            self._fit("pno", pno)
 
     def _vat(self, vat: str, country: str, area: Area | None, kinds: frozenset[Buyer]) -> None:
         """A number that VAT depends on must be well formed; elsewhere e-conomic takes any text."""
@@ -224,9 +225,9 @@ class _Drafting:
                 )
             return
         self.body["cvr"] = vat
-        if len(vat) > TEXTS["vat"][1]:
-            self._lack("vat", f"has {len(vat)} characters, e-conomic takes {TEXTS['vat'][1]}: shorten it")
-        elif area is Area.EU and kinds != {Buyer.PERSON}:
+        if not self._fit("vat", vat):
+            return
+        if area is Area.EU and kinds != {Buyer.PERSON}:
             if not is_vat_number(vat, country):
                 self._lack("vat", f"{vat} is no VAT number of {country_name(country)}: correct it")
         elif country == "DK":
@@ -334,7 +335,27 @@ def is_public_name(name: str) -> bool:
     )
 
 
-def _tidy(text: str, *, lines: bool) -> str:
+def unfit(name: str, text: str) -> str | None:
+    """Why e-conomic would not take a text in a field of TEXTS, or should not; None where it fits."""
+    if name == "ean" and not identifiers.ean_number(text):
+        return "an EAN number has 13 digits, the last one checks the others: correct it"
+    if name == "pno" and not (len(text) == 10 and text.isascii() and text.isdigit()):
+        return "a P-number has 10 digits: correct it, or leave it empty"
+    limit = TEXTS[name][1]
+    return None if len(text) <= limit else f"has {len(text)} characters, e-conomic takes {limit}: shorten it"
+
+
+def joined_digits(text: str) -> str:
+    """An EAN or P-number without what people part its digits by."""
+    return re.sub(r"[\s.-]", "", text)
+
+
+def parted_by_spaces(mails: str) -> str:
+    """Several mail addresses as e-conomic has them in one field."""
+    return re.sub(r"[;,]", " ", mails)
+
+
+def tidy(text: str, *, lines: bool) -> str:
     """Without stray spaces and control characters; an address keeps its lines."""
     parts = re.split(r"[\r\n]+", text) if lines else [text]
     tidied = (" ".join("".join(c if c.isprintable() else " " for c in part).split()) for part in parts)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from domain.alerts import AlertStore
 from domain.conversions import ConversionStore
+from domain.debtor_edits import EditStore
 from domain.debtor_traces import DebtorSearch
 from domain.debtors import MAX_NUMBER, Debtor, DebtorChanges, Edge, StoredDebtor
 from domain.events import Outbox
@@ -309,6 +310,8 @@ class UnitOfWork(Protocol):
 
     @property
     def conversions(self) -> ConversionStore: ...
+    @property
+    def edits(self) -> EditStore: ...
     @property
     def debtor_search(self) -> DebtorSearch: ...
     @property

@@ -58,12 +58,14 @@ class Standing(NamedTuple):
         seen: what it said of that company when it was last held against it.
         refused: companies that somebody said it is not.
         left: why it is left alone until a person acts: it had a link that was cut.
+        editing: a change that was asked for here is being written into it: its company follows when that has ended.
     """
 
     company: int | None = None
     seen: Mapping[str, str | None] = {}
     refused: frozenset[int] = frozenset()
     left: Left | None = None
+    editing: bool = False
 
 
 class LinkedCompany(NamedTuple):

@@ -91,9 +91,12 @@ def store_debtors(
     *,
     release: bool = False,
     also: Callable[[UnitOfWork], None] | None = None,
+    cause: str | None = None,
 ) -> None:
     """
     One transaction: stamps, rows, failures, hints; `also` joins in (progress of a run).
+
+    What hints brought is told, and matched with companies; so is what has a `cause` of its own.
 
     Where debtors would go the guard is asked first, and what it does not let go is left as it is.
 
@@ -102,7 +105,7 @@ def store_debtors(
     """
     while True:
         try:
-            _store(work, readings, tracker, done, guard, release=release, also=also)
+            _store(work, readings, tracker, done, guard, release=release, also=also, cause=cause)
         except UnsureWhoAnswers:
             guard.confirm()
         except TooManyGo as error:
@@ -120,19 +123,23 @@ def _store(
     *,
     release: bool,
     also: Callable[[UnitOfWork], None] | None,
+    cause: str | None,
 ) -> None:
     covered = readings.covered()
     claimed = tracker.edges(covered) if tracker else []
     causes = tracker.causes(covered) if tracker else {}
+    if cause is not None:
+        causes = dict.fromkeys(covered, cause)
+    news = tracker is not None or cause is not None
     with work.transaction(release=release) as uow:
         rising = uow.debtors.raise_stamps(readings.stamps)
         fresh = {number: readings.read[number] for number in rising}
         changes = decided(uow, readings, fresh, claimed, guard)
-        wanted = uow.outbox.wanted() if tracker and (changes.update or changes.bury) else frozenset()
+        wanted = uow.outbox.wanted() if news and (changes.update or changes.bury) else frozenset()
         before = {}
         if not wanted.isdisjoint(DEBTOR_TYPES):
             before = uow.debtors.parties([*(row_id for row_id, _ in changes.update), *changes.bury])
-        matched = _to_match(uow, changes) if tracker and uow.follows_companies else set()
+        matched = _to_match(uow, changes) if news and uow.follows_companies else set()
         uow.debtors.write(changes, causes)
         ended = [*changes.bury, *(ends for ends, _ in changes.absorb)]
         if ended and uow.follows_companies:

@@ -43,6 +43,7 @@ ROUTES: dict[Kind, Route] = {
     Kind.COMPANIES: Route("companies", "companies.refresh"),
     Kind.LINKS: Route("companies", "links.follow"),
     Kind.CONVERSIONS: Route("conversions", "conversions.advance"),
+    Kind.EDITS: Route("conversions", "edits.write"),
     Kind.REFERENCE: Route("polls", "names.read"),
     Kind.UNUSABLE: Route("alerts", "hooks.explain"),
 }

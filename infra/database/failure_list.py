@@ -25,7 +25,12 @@ STATES = ("open", "replayed", "dismissed", "resolved")
 AT_ONCE = 1_000
 """Failures that end in one transaction."""
 
-_READ_AGAIN = {"debtor": Kind.DEBTORS, "invoice": Kind.INVOICES, "conversion": Kind.CONVERSIONS}
+_READ_AGAIN = {
+    "debtor": Kind.DEBTORS,
+    "invoice": Kind.INVOICES,
+    "conversion": Kind.CONVERSIONS,
+    "edit": Kind.EDITS,
+}
 _INSTEAD = {
     "hook": "it would say the same again: correct its body in e-conomic (debitor agreement webhooks {agreement}"
     " --print shows it), then dismiss this",

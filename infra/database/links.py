@@ -22,9 +22,11 @@ from infra.database.companies import stored
 from infra.database.dialect import Sql
 from infra.database.tables import agreement
 from infra.database.tables_companies import company, debtor_link
+from infra.database.tables_edits import debtor_edit
 from infra.database.tables_mirror import debtor
 
 _link = debtor_link.c
+_EDITING = sa.exists().where(debtor_edit.c.debtor_id == debtor_link.c.debtor_id, debtor_edit.c.state == "writing")
 _NEW_LINK = (
     *("agreement", "debtor_id", "company_id", "how", "score", "reasons", "seen"),
     *("linked_by", "linked_at", "run_id", "refused"),
@@ -65,15 +67,15 @@ class LinkRows:
         if not debtors:
             return found
         rows = self._connection.execute(
-            sa.select(_link.debtor_id, _link.company_id, _link.seen, _link.cut_at, _link.refused)
+            sa.select(_link.debtor_id, _link.company_id, _link.seen, _link.cut_at, _link.refused, _EDITING)
             .where(sa.text(self._sql.among("debtor_link.debtor_id", "ids")))
             .order_by(_link.id),
             {"ids": self._sql.numbers(debtors)},
         )
-        for debtor_id, company_id, seen, cut_at, refused in rows:
+        for debtor_id, company_id, seen, cut_at, refused, editing in rows:
             so_far = found.get(debtor_id, Standing())
             if cut_at is None:
-                found[debtor_id] = so_far._replace(company=company_id, seen=seen)
+                found[debtor_id] = so_far._replace(company=company_id, seen=seen, editing=bool(editing))
             elif refused:
                 found[debtor_id] = so_far._replace(refused=so_far.refused | {company_id}, left=Left.UNLINKED)
             else:

@@ -20,6 +20,7 @@ from infra.database.comparisons import ComparisonRows
 from infra.database.conversions import ConversionRows
 from infra.database.debtor_search import DebtorSearchRows
 from infra.database.dialect import Sql, text
+from infra.database.edits import EditRows
 from infra.database.engine import Database
 from infra.database.failures import FailureRows
 from infra.database.imports import ImportRows
@@ -96,6 +97,10 @@ class SqlUnitOfWork:
     @cached_property
     def conversions(self) -> ConversionRows:
         return ConversionRows(self.connection, self._sql, self.agreement)
+
+    @cached_property
+    def edits(self) -> EditRows:
+        return EditRows(self.connection, self._sql, self.agreement)
 
     @cached_property
     def _firm(self) -> int:

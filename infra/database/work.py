@@ -21,6 +21,7 @@ from domain.hints import Kind
 from domain.work import BUSY_HINTS, DAY_CALLS, Arrivals, Lease, wait_s
 from infra.database.conversions import due_now
 from infra.database.dialect import Sql, text
+from infra.database.edits import edits_due
 from infra.database.engine import Database, DatabaseAway
 from infra.database.holders import new_token
 from infra.database.refusals import Refusals
@@ -46,10 +47,13 @@ class Taken(NamedTuple):
 
 
 def _outstanding(sql: Sql) -> str:
-    """Whether a work row has something to work on: events, or conversions that are due."""
+    """Whether a work row has something to work on: events, or conversions or edits that are due."""
     return (
-        f"(EXISTS (SELECT 1 {_UNHANDLED}) OR (work.kind = '{Kind.CONVERSIONS.value}' AND EXISTS"
-        f" (SELECT 1 FROM conversion WHERE conversion.agreement = work.agreement AND {due_now(sql, 'conversion')})))"
+        f"(EXISTS (SELECT 1 {_UNHANDLED})"
+        f" OR (work.kind = '{Kind.CONVERSIONS.value}' AND EXISTS (SELECT 1 FROM conversion"
+        f" WHERE conversion.agreement = work.agreement AND {due_now(sql, 'conversion')}))"
+        f" OR (work.kind = '{Kind.EDITS.value}' AND EXISTS (SELECT 1 FROM debtor_edit"
+        f" WHERE debtor_edit.agreement = work.agreement AND {edits_due(sql, 'debtor_edit')})))"
     )
 
 

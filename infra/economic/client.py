@@ -221,14 +221,13 @@ class EconomicAgreement:
         return queries.fitting(numbers, [*empty, queries.lines_among(self._q2c, LINE.path, LINE.key, (), None)])
 
     def create_debtor(self, body: Mapping[str, Value], key: str) -> Written:
-        return self._write("POST", f"{self._rest}/{DEBTOR.path}", properties(body), key, None)
+        return self._write("POST", f"{self._rest}/{DEBTOR.path}", _JSON.encode(properties(body)), key, None)
 
     def debtor_body(self, number: int) -> DebtorBody | None:
         body = self._item(DEBTOR, number, bulk=False)
         return None if body is None else DebtorBody(read_one(body, DEBTOR, number), _PROPERTIES.decode(mended(body)))
 
-    def replace_debtor(self, body: DebtorBody, changes: Mapping[str, Value | None], key: str) -> Written:
-        number = body.debtor.number
+    def replacement(self, body: DebtorBody, changes: Mapping[str, Value | None]) -> str:
         changed = properties({name: value for name, value in changes.items() if value is not None})
         emptied = properties({name: "" for name, value in changes.items() if value is None})
         whole = {
@@ -236,7 +235,10 @@ class EconomicAgreement:
             for name, value in {**body.properties, **changed}.items()
             if name not in READ_ONLY and name not in emptied and value is not None
         }
-        return self._write("PUT", f"{self._rest}/{DEBTOR.path}/{number}", whole, key, number)
+        return _JSON.encode(whole).decode()
+
+    def replace_debtor(self, number: int, replacement: str, key: str) -> Written:
+        return self._write("PUT", f"{self._rest}/{DEBTOR.path}/{number}", replacement.encode(), key, number)
 
     def find_debtors(self, *, cvr: str | None = None, name: str | None = None) -> Page[Debtor]:
         texts = [(PROPERTY_OF["cvr"], cvr or ""), (PROPERTY_OF["name"], name or "")]
@@ -245,8 +247,7 @@ class EconomicAgreement:
         url = queries.containing(self._rest, DEBTOR.path, DEBTOR.key, texts)
         return read_list(self._get(url, bulk=False), DEBTOR)
 
-    def _write(self, method: str, url: str, body: Mapping[str, Any], key: str, number: int | None) -> Written:
-        content = _JSON.encode(body)
+    def _write(self, method: str, url: str, content: bytes, key: str, number: int | None) -> Written:
         call = Call(self.number, self._grant, url, bulk=False, method=method, content=content, key=key)
         answer = self._calls.write(call)
         try:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from domain.accounting_api import Identity, Page, Written
+from domain.accounting_api import DebtorBody, Identity, Page, Written
 from domain.debtors import Debtor
 from domain.errors import AnswerLost, Complaint, NumberTaken, Rejected
 from tests.support.databases import AGREEMENT
@@ -22,6 +23,7 @@ class Ledger:
     def __init__(self, *debtors: Debtor) -> None:
         self.books = {debtor.number: debtor for debtor in debtors}
         self.calls: list[str] = []
+        self.beside: dict[int, Mapping[str, Any]] = {}  # what a debtor has that Debitor does not know
         self.refuse: str | None = None
         self.faults: list[Fault] = []
         self._kept: dict[str, tuple[Mapping[str, Any], int]] = {}
@@ -31,12 +33,21 @@ class Ledger:
         """As if an hour had passed."""
         self._kept.clear()
 
+    confirmed = True
+
     def identity(self) -> Identity:
         return Identity(AGREEMENT, "user", "Havnens Revision", "DKK")
 
     def debtor(self, number: int, *, bulk: bool = False) -> Debtor | None:
         with self._called("debtor"):
             return self.books.get(number)
+
+    def debtors(self, numbers: Sequence[int]) -> Page[Debtor]:
+        found = [self.books[number] for number in sorted(numbers) if number in self.books]
+        return Page(found, [], len(self.books), False)
+
+    def fits_one_call(self, numbers: Sequence[int]) -> int:
+        return min(len(numbers), 200)
 
     def find_debtors(self, *, cvr: str | None = None, name: str | None = None) -> Page[Debtor]:
         with self._called("find"):
@@ -63,6 +74,30 @@ class Ledger:
             )
             self._kept[key] = body, number
             return Written(self.books[number], created=True, replayed=False)
+
+    def debtor_body(self, number: int) -> DebtorBody | None:
+        with self._called("body"):
+            debtor = self.books.get(number)
+            return None if debtor is None else DebtorBody(debtor, self.beside.get(number, {}))
+
+    def replacement(self, body: DebtorBody, changes: Mapping[str, Any]) -> str:
+        kept = {name: value for name, value in body.debtor._asdict().items() if name not in ("number", "last_updated")}
+        return json.dumps({**kept, **changes, "beside": body.properties})
+
+    def replace_debtor(self, number: int, replacement: str, key: str) -> Written:
+        with self._called("replace"):
+            if key in self._kept:
+                first, _ = self._kept[key]
+                assert first == {"replacement": replacement}, "another body under the same key"
+                return Written(Debtor(number, "as it was"), created=False, replayed=True)
+            if self.refuse is not None:
+                raise Rejected("refused", status=400, complaints=[Complaint("zip", self.refuse)])
+            fields = json.loads(replacement)
+            self.beside[number] = fields.pop("beside")
+            new = number not in self.books
+            self.books[number] = Debtor(number, **fields)
+            self._kept[key] = {"replacement": replacement}, number
+            return Written(self.books[number], created=new, replayed=False)
 
     def __getattr__(self, name: str) -> Callable[..., object]:
         raise AssertionError(f"these tests do not expect a call of {name}")

@@ -134,7 +134,8 @@ def test_replaces_only_what_changed(api: Accounting, stand_in: StandIn) -> None:
     body = api.debtor_body(number)
     assert body is not None
 
-    written = api.replace_debtor(body, {"city": "Vejle", "phone": None, "payment_terms": 2}, "key-2")
+    whole = api.replacement(body, {"city": "Vejle", "phone": None, "payment_terms": 2})
+    written = api.replace_debtor(number, whole, "key-2")
 
     assert not written.created
     expected = body.debtor._replace(city="Vejle", phone=None, payment_terms=2)
@@ -154,7 +155,7 @@ def test_replaces_what_was_deleted(api: Accounting, stand_in: StandIn) -> None:
     stand_in.control("DELETE", f"/agreements/{NUMBER}/debtors/{number}")
 
     assert api.debtor_body(number) is None
-    assert api.replace_debtor(body, {"city": "Vejle"}, "key-2").created
+    assert api.replace_debtor(number, api.replacement(body, {"city": "Vejle"}), "key-2").created
 
 
 def test_finds_by_number_and_name(api: Accounting, stand_in: StandIn) -> None:
