@@ -17,10 +17,13 @@ from domain.hints import Kind
 from domain.links import link
 from domain.refresh_debtors import refresh_debtors
 from domain.write_edits import write_edits
+from infra.database.endpoints import Endpoints
 from infra.database.engine import Database
 from infra.database.unit_of_work import LeasedWork, SqlUnitOfWork
 from infra.database.work import WorkRows
-from tests.support.databases import AGREEMENT, add_agreement, add_hints, do, rows
+from infra.encryption import SecretBox
+from tests.support.companies import firm_of
+from tests.support.databases import AGREEMENT, KEY, add_agreement, add_hints, do, rows
 from tests.support.economic import Ledger
 
 NORDVIND = Debtor(
@@ -81,7 +84,12 @@ class Firm:
             debtor = stores.links.debtor(AGREEMENT, number)
             assert debtor is not None
             link(stores.companies, stores.links, stores.outbox, debtor, company, how=LinkedHow.PERSON, who="mlj")
-        do(self.database, "DELETE FROM outbox")
+        do(self.database, "DELETE FROM outbox WHERE type = 'company.updated'")
+
+    def listens(self, kind: str) -> None:
+        """The CRM takes events of this type."""
+        box = SecretBox([KEY])
+        Endpoints(self.database, box).add(firm_of(self.database), "https://crm.fjordlys.example/debitor", types=[kind])
 
     def ask(
         self, number: int = 4711, *, was: dict[str, object] | None = None, by_crm: bool = True, **changes: object
@@ -173,7 +181,7 @@ def postgresql_firm(postgres: Database) -> Firm:
 
 def _firm(database: Database) -> Firm:
     add_agreement(database)
-    do(database, "UPDATE agreement SET debtor_edits = true, companies_since = created_at")
+    do(database, "UPDATE agreement SET debtor_edits = true, create_companies = false, companies_since = created_at")
     firm = Firm(database, Ledger())
     firm.knows(NORDVIND)
     return firm
