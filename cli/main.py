@@ -18,6 +18,7 @@ COMMANDS = {
     "convert": "cli.convert:convert",
     "crm": "cli.crm:crm",
     "dead-letters": "cli.failures:dead_letters",
+    "debtors": "cli.debtors:debtors",
     "demo": "cli.demo:demo",
     "failures": "cli.failures:failures",
     "import": "cli.imports:import_",

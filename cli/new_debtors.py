@@ -1,5 +1,5 @@
 """
-`debitor agreement new-debtors`: what a debtor gets that is made from a company.
+`debitor agreement new-debtors`: what a debtor gets that is made from a company, and whether existing ones are changed.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ def _one_of(words: type[StrEnum]) -> click.Choice[str]:
     help="who numbers them: e-conomic, or the company",
 )
 @click.option("--home", metavar="COUNTRY", help="the agreement's own country, two letters")
+@click.option("--edits", type=click.Choice(["on", "off"]), help="whether existing debtors may be changed in e-conomic")
 @JSON
 def new_debtors(
     number: int,
@@ -49,6 +50,7 @@ def new_debtors(
     policy: str | None,
     numbers: str | None,
     home: str | None,
+    edits: str | None,
     as_json: bool,
 ) -> None:
     """
@@ -59,6 +61,9 @@ def new_debtors(
     as in eu.firm. The closest scope counts. A VAT zone needs a place: domestic.vat_zone=1 eu.vat_zone=2
     abroad.vat_zone=3. Private people abroad get the domestic zone unless eu.person.vat_zone or abroad.person.vat_zone
     say otherwise.
+
+    With --edits on, the CRM and people may change existing debtors (`debitor debtors edit`, and the API). Leave it off
+    where the agreement uses price groups: e-conomic does not show a debtor's, so each change would take it away.
     """
     with connected() as services:
         services.agreements.get(number)
@@ -68,7 +73,7 @@ def new_debtors(
             raise click.UsageError(str(error)) from None
         if home is not None and not is_country(home := country_code(home)):
             raise click.UsageError("--home takes the two letters of a country, for example DK")
-        if changes or policy or numbers or home:
+        if changes or policy or numbers or home or edits:
             with services.database.write() as connection:
                 settings = lock_settings(connection, number)
                 lists = lists_of(connection, number)
@@ -78,6 +83,7 @@ def new_debtors(
                     policy=Policy(policy) if policy else settings.policy,
                     number=NumberSource(numbers) if numbers else settings.number,
                     home=home or settings.home,
+                    edits=edits == "on" if edits else settings.edits,
                 )
                 save_settings(connection, number, settings)
         else:
@@ -107,6 +113,7 @@ def _facts(settings: NewDebtorSettings) -> dict[str, Any]:
         "numbers": settings.number,
         "home": settings.home_country,
         "base_currency": settings.base_currency,
+        "edits": settings.edits,
         "defaults": settings.defaults,
     }
 
@@ -118,11 +125,18 @@ _POLICIES = {
 }
 
 
+_EDITS = {
+    True: "may be changed; a price group is lost by it, which e-conomic does not show",
+    False: "are left alone (--edits on lets the CRM and people change them)",
+}
+
+
 def _print(number: int, settings: NewDebtorSettings, lists: Lists) -> None:
     print_facts(
         [
             ("new debtors", _POLICIES[settings.policy]),
             ("number", "given by e-conomic" if settings.number is NumberSource.ECONOMIC else "the company's own"),
+            ("existing debtors", _EDITS[settings.edits]),
             ("home", settings.home_country),
             ("currency", settings.base_currency),
         ]

@@ -30,6 +30,7 @@ KINDS = {
     "companies": marked("Companies"),
     "links": marked("Companies of debtors"),
     "conversions": marked("Deals won"),
+    "edits": marked("Changes of debtors"),
     "unusable": marked("Unusable events"),
 }
 SOURCES = {
@@ -67,11 +68,20 @@ REASONS = {
     "too_many_at_once": marked("Many new companies or links at once"),
     "hooks_missing": marked("A change that no webhook announced"),
     "invoices_missing": marked("e-conomic has more invoices"),
+    "changed_meanwhile": marked("Somebody changed it meanwhile"),
+    "another_name": marked("It is called something else now"),
+    "another_firm": marked("Its number belongs to another firm"),
+    "gone": marked("It is gone from e-conomic"),
+    "made_anew": marked("It was deleted, and made anew"),
+    "not_taken": marked("e-conomic shows something else"),
+    "no_answer": marked("e-conomic gives no answer to it"),
+    "edits_off": marked("Changes of debtors are not allowed"),
     "bug": marked("An error in Debitor"),
 }
 SUBJECTS = {
     "debtor": marked("Debtor"),
     "invoice": marked("Invoice"),
+    "edit": marked("Change of a debtor"),
     "hook": marked("Webhook"),
     "crm event": marked("Event of the CRM"),
     "delivery": marked("Event for the CRM"),

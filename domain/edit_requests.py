@@ -103,7 +103,6 @@ def ask(
     changes: Mapping[str, str | None],
     seen: Mapping[str, str | None],
     *,
-    agreement: int,
     who: str,
     by_crm: bool,
     cause: str,
@@ -118,6 +117,7 @@ def ask(
     Raises:
         EditsOff, NoDebtor, BadChange: nothing is stored.
     """
+    agreement = uow.agreement
     if not uow.new_debtors[0].edits:
         raise EditsOff(
             f"Agreement {agreement} does not let debtors be changed from outside e-conomic: an administrator allows it"
@@ -126,7 +126,7 @@ def ask(
     if not changes:
         raise BadChange("changes", "say at least one field and what it is to become")
     if foreign := seen.keys() - changes.keys():
-        raise BadChange(sorted(foreign)[0], "what was seen there does not matter: it is not to be changed")
+        raise BadChange(min(foreign), "says what was seen there, but not what it is to become")
     debtor = uow.edits.debtor_at(number)
     if debtor is None or debtor.row.gone:
         gone = "has no debtor" if debtor is None else "has deleted debtor"
@@ -140,9 +140,7 @@ def ask(
         else:
             own = (each.wishes[name].value for each in running if name in each.wishes)
             wishes[name] = Wish(value, debtor.values[name], tuple(dict.fromkeys(own)))
-    return uow.edits.add(
-        Edit(0, agreement, debtor.row.id, number, wishes, who, by_crm=by_crm, cause=cause),
-    )
+    return uow.edits.add(Edit(0, agreement, debtor.row.id, number, wishes, who, by_crm=by_crm, cause=cause))
 
 
 def _check_identity(debtor: EditedDebtor, changes: Mapping[str, str | None]) -> None:

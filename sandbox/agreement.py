@@ -33,6 +33,7 @@ class Conventions(msgspec.Struct, forbid_unknown_fields=True):
     insecure_webhook_urls: bool = False  # the webhooks service takes http, for local use
     text_lines_in_line_service: bool = True
     cache_errors: bool = True  # idempotency keys keep errors too
+    more_properties: tuple[str, ...] = ()  # of debtors, which no documentation names; a PUT without them wipes them
 
 
 class Clock(Protocol):

@@ -30,7 +30,7 @@ def route_books(request: Request, agreement: Agreement, parts: list[str]) -> Ans
             return _create(request, agreement)
         case ("PATCH", "debtors", number):
             customer = _debtor(agreement, number)
-            fields = {k: v for k, v in (customer.fields | _fields(request)).items() if v is not None}
+            fields = {k: v for k, v in (customer.fields | _plain(agreement, request.json())).items() if v is not None}
             agreement.change_customer(customer, fields)
             return _shown(agreement, customer)
         case ("DELETE", "debtors", number):
@@ -142,22 +142,18 @@ def _create(request: Request, agreement: Agreement) -> Answer:
     number = body.pop("number", None) or body.pop("customerNumber", None) or agreement.customers.free(MAX_NUMBER)
     if number in agreement.customers:
         raise ControlError(409, f"number {number} is taken")
-    fields = debtor_fields(agreement, number, _plain(body))
+    fields = debtor_fields(agreement, number, _plain(agreement, body))
     customer = agreement.create_customer(fields, number)
     answer = _shown(agreement, customer)
     answer.status = 201
     return answer
 
 
-def _fields(request: Request) -> dict[str, Any]:
-    return _plain(request.json())
-
-
-def _plain(body: dict[str, Any]) -> dict[str, Any]:
+def _plain(agreement: Agreement, body: dict[str, Any]) -> dict[str, Any]:
     """References as plain numbers, whichever way they were given."""
     fields = {}
     for name, value in body.items():
-        if name not in WRITABLE:
+        if name not in WRITABLE and name not in agreement.conventions.more_properties:
             raise ControlError(400, f"a debtor has no field {name}")
         if isinstance(value, dict) and name in REFERENCES:
             value = value[REFERENCES[name][0]]

@@ -121,7 +121,7 @@ def read_object(request: Request) -> dict[str, Any]:
 
 def accepted(agreement: Agreement, body: dict[str, Any], current: Customer | None = None) -> dict[str, Any]:
     """
-    What a POST or PUT writes; unknown and read-only properties are ignored.
+    What a POST or PUT writes; read-only properties are ignored, and those nobody knows.
 
     Args:
         current: keeps what no POST or PUT can change.
@@ -143,6 +143,8 @@ def accepted(agreement: Agreement, body: dict[str, Any], current: Customer | Non
             _take_barred(problems, fields, value)
         elif name == "creditLimit":
             _take_credit_limit(problems, fields, value)
+        elif name in agreement.conventions.more_properties:
+            fields[name] = value
     problems.raise_if_any()
     if current and current.fields.get("eInvoicingDisabledByDefault"):
         fields["eInvoicingDisabledByDefault"] = True

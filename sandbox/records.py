@@ -62,6 +62,9 @@ TEXTS = (
 )
 
 
+_KNOWN = frozenset((*REFERENCES, *TEXTS, "currency", "barred", "creditLimit", "eInvoicingDisabledByDefault"))
+
+
 class Customer:
     """
     A debtor.
@@ -123,6 +126,8 @@ class Customer:
         for prop in TEXTS:
             if prop in fields:
                 shown[prop] = fields[prop]
+        for prop in sorted(fields.keys() - _KNOWN):
+            shown[prop] = fields[prop]
         shown["lastUpdated"] = iso_moment(self.last_updated)
         shown["eInvoicingDisabledByDefault"] = fields.get("eInvoicingDisabledByDefault", False)
         return encode(shown)[:-1] + b"," + _customer_links(self.number) + b"}"

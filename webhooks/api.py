@@ -17,6 +17,7 @@ from webhooks.api_conversions import add_conversions
 from webhooks.api_description import DESCRIPTION
 from webhooks.api_differences import add_differences
 from webhooks.api_duplicates import add_duplicates
+from webhooks.api_edits import add_edits
 from webhooks.api_failures import add_failures
 from webhooks.api_merges import add_merges
 from webhooks.api_requests import MAX_ID, Problem, answer, problem
@@ -47,6 +48,7 @@ def make_api(services: Services) -> Blueprint:
     add_conversions(api, services)
     add_differences(api, services)
     add_duplicates(api, services)
+    add_edits(api, services)
     add_failures(api, services)
     add_runs(api, services)
     add_merges(api, services)

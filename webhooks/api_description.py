@@ -9,6 +9,7 @@ from infra.database.failure_list import STATES
 from webhooks.api_description_conversions import CONVERSION, CONVERSIONS
 from webhooks.api_description_differences import DIFFERENCE_PATHS, DIFFERENCES
 from webhooks.api_description_duplicates import ALERT, DUPLICATES
+from webhooks.api_description_edits import EDIT, EDIT_PATHS, PATCH
 from webhooks.api_description_merges import MERGE_PATHS, MERGE_SCHEMAS
 from webhooks.api_description_runs import RUN_PATHS, RUN_SCHEMAS
 from webhooks.openapi import (
@@ -131,8 +132,10 @@ DESCRIPTION: Json = {
             )
         },
         "/agreements/{agreement}/debtors/{number}": {
-            "get": one("One debtor, deleted or not", _READ, "Debtor", [AGREEMENT, in_path("number")])
+            "get": one("One debtor, deleted or not", _READ, "Debtor", [AGREEMENT, in_path("number")]),
+            "patch": PATCH,
         },
+        **EDIT_PATHS,
         "/agreements/{agreement}/invoices": {
             "get": paged(
                 "Booked invoices, newest first",
@@ -215,6 +218,7 @@ DESCRIPTION: Json = {
             "Company": _COMPANY,
             "Alert": ALERT,
             "Conversion": CONVERSION,
+            "Edit": EDIT,
             **MERGE_SCHEMAS,
             "Failure": _FAILURE,
             **RUN_SCHEMAS,

@@ -1,5 +1,5 @@
 """
-POSTs that may be sent again: what was done and its answer are one commit, under the sender's Idempotency-Key.
+Requests that may be sent again: what was done and its answer are one commit, under the sender's Idempotency-Key.
 """
 
 from __future__ import annotations

@@ -133,6 +133,12 @@ def one(connection: Connection, firm: int | None, wanted: int) -> EditView | Non
     return None if row is None else _view(row)
 
 
+def had_number(connection: Connection, edit: Edit, number: int) -> bool:
+    """Whether an edit's debtor has a number now, or had it when the edit was looked at last."""
+    current = connection.execute(sa.select(debtor.c.number).where(debtor.c.id == edit.debtor)).scalar()
+    return number in (edit.number, current)
+
+
 def of_number(
     connection: Connection, agreement_number: int, number: int, *, after: int | None, limit: int
 ) -> list[EditView]:

@@ -100,7 +100,6 @@ class Firm:
                 number,
                 read_changes(changes),
                 read_seen(was or {}),
-                agreement=AGREEMENT,
                 who="api" if by_crm else "command line",
                 by_crm=by_crm,
                 cause="cause-of-it",
