@@ -14,8 +14,9 @@ from sqlalchemy.engine import Connection
 from domain.debtor_edits import FIELDS, Edit, EditedDebtor, State, Wish
 from domain.debtors import StoredDebtor
 from infra.database.dialect import Sql
-from infra.database.tables import agreement, debtor
+from infra.database.tables import agreement
 from infra.database.tables_edits import RUNNING, debtor_edit
+from infra.database.tables_mirror import debtor
 
 _c = debtor_edit.c
 

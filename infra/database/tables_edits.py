@@ -7,15 +7,15 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from infra.database.dialect import UtcDateTime
-from infra.database.tables import Big, metadata
+from infra.database.tables import Big, metadata, of_agreement, row_id
 
 RUNNING = "state IN ('requested', 'writing')"
 
 debtor_edit = sa.Table(
     "debtor_edit",
     metadata,
-    sa.Column("id", Big, sa.Identity(), primary_key=True),
-    sa.Column("agreement", Big, sa.ForeignKey("agreement.number"), nullable=False),
+    row_id(),
+    of_agreement(),
     sa.Column("debtor_id", Big, sa.ForeignKey("debtor.id"), nullable=False),
     sa.Column("number", Big, nullable=False),  # the debtor's, when it was last looked at
     sa.Column("wishes", sa.JSON, nullable=False),  # field → value, and what was seen
