@@ -23,7 +23,7 @@ from typing import Any, NamedTuple, Protocol
 from domain.conversions import KEY_GOOD_S
 from domain.countries import country_code
 from domain.debtors import Debtor, StoredDebtor
-from domain.new_debtor import tidy
+from domain.new_debtor import joined_digits, parted_by_spaces, tidy
 
 FIELDS = ("name", "address", "zip", "city", "country", "phone", "email", "website", "cvr", "p_number", "ean")
 """The fields of a debtor that may be changed, as `Debtor` names them; all are text."""
@@ -105,6 +105,11 @@ class Edit(NamedTuple):
     key_age_s: float | None = None
 
     @property
+    def before(self) -> Texts:
+        """The fields as they were read before the last call, or else as they were seen by whoever asked."""
+        return {name: wish.was for name, wish in self.wishes.items()} if self.read is None else self.read
+
+    @property
     def changes(self) -> dict[str, str | None]:
         """Field → what it is to become."""
         return {name: wish.value for name, wish in self.wishes.items()}
@@ -119,7 +124,7 @@ class Edit(NamedTuple):
 
     def again(self) -> Edit:
         """The failure was replayed: looked at anew, against what was seen at first. Raises WrongState."""
-        return self.moved(State.REQUESTED)._replace(key=None, read=None, found=None, sends=0)
+        return self.moved(State.REQUESTED)._replace(key=None, key_age_s=None, read=None, found=None, sends=0)
 
     def sent(self, new_key: str, body: str, debtor: Debtor) -> Edit:
         """
@@ -152,12 +157,18 @@ def texts_of(debtor: Debtor, fields: Collection[str]) -> dict[str, str | None]:
     return {name: getattr(debtor, name) or None for name in fields}
 
 
+def tidied(name: str, text: str) -> str:
+    """A value of a field as it is written: without stray spaces, and what people part numbers and mail addresses by."""
+    if name in ("ean", "p_number"):
+        return joined_digits(text)
+    return tidy(parted_by_spaces(text) if name == "email" else text, lines=name == "address")
+
+
 def same_text(name: str, a: str | None, b: str | None) -> bool:
-    """Whether two values of a field are one: stray spaces and line ends apart, and a country by whatever name."""
+    """Whether two values of a field are one, however they are spaced; a country by whatever name."""
     if name == "country" and country_code(a) and country_code(a) == country_code(b):
         return True
-    lines = name == "address"
-    return tidy(a or "", lines=lines) == tidy(b or "", lines=lines)
+    return tidied(name, a or "") == tidied(name, b or "")
 
 
 def judge(edit: Edit, debtor: Debtor) -> Verdict:

@@ -63,7 +63,7 @@ def ended(uow: UnitOfWork, edit: Edit, debtor: Debtor | None) -> None:
 
     Rows are locked in one order: debtors, companies, edits, failures.
     """
-    if edit.state is State.WRITTEN and debtor is not None and edit.by_crm and edit.sends:
+    if edit.state is State.WRITTEN and debtor is not None and edit.by_crm:
         _settle_company(uow, edit, debtor)
     if uow.follows_companies:  # which waited while it was being written
         uow.inbox.add([match_hint(edit.agreement, edit.number, edit.cause or "")])
@@ -94,7 +94,7 @@ def _settle_company(uow: UnitOfWork, edit: Edit, debtor: Debtor) -> None:
     if not company.living or company.crm_id is None:
         return
     now = said_by_debtor(debtor._asdict())
-    before = said_by_debtor({**debtor._asdict(), **(edit.read or {})})
+    before = said_by_debtor({**debtor._asdict(), **edit.before})
     written = {name: value for name, value in now.items() if value != before[name]}
     change = settled(company, written, before, linked.owners, shared=len(linked.debtors) > 1)
     changes = CompanyChanges(agreed={(company.id, CRM, name) for name in change.agreed})

@@ -10,11 +10,11 @@ from collections.abc import Mapping, Sequence
 from domain.companies import LONGEST
 from domain.countries import country_name, is_country
 from domain.crm_events import UNSTORABLE
-from domain.debtor_edits import FIELDS, Edit, EditedDebtor, State, Wish
+from domain.debtor_edits import FIELDS, Edit, EditedDebtor, State, Wish, tidied
 from domain.debtors import Debtor, changed_hands
 from domain.errors import PermanentError
 from domain.hints import Hint
-from domain.new_debtor import TEXTS, joined_digits, parted_by_spaces, tidy, unfit
+from domain.new_debtor import TEXTS, unfit
 from domain.ports import UnitOfWork
 
 _DEBTORS = {ours: theirs for ours, (theirs, _) in TEXTS.items()}
@@ -57,7 +57,7 @@ def read_changes(said: Mapping[str, object]) -> dict[str, str | None]:
         name = _field(called)
         if name in found:
             raise BadChange(called, f"{name} is given twice")
-        text = _tidied(name, _text(called, value))
+        text = _written(name, _text(called, value))
         if not text and name == "name":
             raise BadChange(called, "a debtor must have a name")
         if text and (why := unfit(_COMPANYS[name], text)):
@@ -86,15 +86,11 @@ def _text(called: str, value: object) -> str:
     return value
 
 
-def _tidied(name: str, text: str) -> str:
-    if name in ("ean", "p_number"):
-        return joined_digits(text)
-    if name == "email":
-        text = parted_by_spaces(text)
-    text = tidy(text, lines=name == "address")
-    if name == "country" and len(text) == 2 and is_country(text.upper()):
-        return country_name(text.upper())  # e-conomic prints it as it stands
-    return text
+def _written(name: str, text: str) -> str:
+    """As it goes to e-conomic, which prints a country as it stands."""
+    text = tidied(name, text)
+    code = text.upper()
+    return country_name(code) if name == "country" and len(code) == 2 and is_country(code) else text
 
 
 def ask(

@@ -133,6 +133,9 @@ class _Writing:
             message = f"Debtor {number} was {target.row.name} and is called {debtor.name} now: is it still the same?"
             refused = self._edit.moved(State.REFUSED, reason="another_name", message=message)
             self._end(refused._replace(found=texts_of(debtor, self._edit.wishes)), stamp, debtor)
+        elif self._edit.sends >= MOST_SENDS:
+            message = f"e-conomic can be read, but this write gets no answer and changes nothing: {self._edit.message}"
+            self._fail("no_answer", message)
         elif self._commit(body):
             if boot_time() - read_at > FRESH_S:
                 raise _Unanswered(Unavailable("this process was asleep: nothing was sent, the debtor is read anew"))
@@ -248,9 +251,6 @@ class _Writing:
         if not isinstance(error, AnswerLost | Unavailable):  # the agreement's trouble, which lasts
             self._save(self._edit._replace(reason=error.reason, message=str(error)[:500]), 0.0)
             raise error
-        if isinstance(error, AnswerLost) and self._edit.sends >= MOST_SENDS:
-            self._fail("no_answer", f"e-conomic can be read but gives no answer to this write: {error}")
-            return
         self._put_off(error)
         self._done.outcomes["put_off"] += 1
         self._troubles += 1

@@ -26,7 +26,9 @@ from infra.database.tables_edits import debtor_edit
 from infra.database.tables_mirror import debtor
 
 _link = debtor_link.c
-_EDITING = sa.exists().where(debtor_edit.c.debtor_id == debtor_link.c.debtor_id, debtor_edit.c.state == "writing")
+_EDITING = sa.exists().where(
+    debtor_edit.c.debtor_id == debtor_link.c.debtor_id, debtor_edit.c.state == sa.literal_column("'writing'")
+)
 _NEW_LINK = (
     *("agreement", "debtor_id", "company_id", "how", "score", "reasons", "seen"),
     *("linked_by", "linked_at", "run_id", "refused"),

@@ -64,6 +64,18 @@ def test_the_crm_said_it_before(linked: Firm) -> None:
     assert differences(linked) == []
 
 
+def test_it_was_so_already(linked: Firm) -> None:
+    """Somebody has typed into e-conomic what the CRM asks for: the CRM knows it, too."""
+    linked.ask(phone="76000001")
+    linked.ledger.books[4711] = NORDVIND._replace(phone="76000001")
+
+    settle(linked)
+
+    assert linked.states() == ["written"]
+    assert companies(linked.database)[0].phone == "76000001"
+    assert linked.events() == []
+
+
 def test_what_others_changed_is_told(linked: Firm) -> None:
     """What somebody changed beside it in e-conomic goes to the CRM as ever."""
     linked.ask(phone="76000001")

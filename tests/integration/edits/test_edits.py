@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from domain.accounting_api import DebtorBody
 from domain.debtors import Debtor
 from domain.edit_requests import BadChange, EditsOff, NoDebtor
 from domain.errors import RateLimited, Unavailable
@@ -135,6 +136,66 @@ def test_what_was_written_was_taken_back(firm: Firm) -> None:
     assert firm.states() == ["written"]
     assert firm.ledger.books[4711].phone == "76000001"
     assert firm.ledger.calls.count("replace") == 3
+
+
+def test_writes_that_never_get_an_answer(sqlite_firm: Firm, monkeypatch: pytest.MonkeyPatch) -> None:
+    """E-conomic can be read all the same: in the end a person is told, who may have it tried again."""
+    firm = sqlite_firm
+    monkeypatch.setattr("domain.write_edits.MOST_SENDS", 3)
+    for _ in range(3):
+        once("replace", lost(), ledger=firm.ledger)
+    firm.ask(phone="76000001")
+    for _ in range(4):
+        firm.time_passes()
+        firm.work()
+    assert firm.failures() == [("1", "no_answer", "open")]
+
+    failure_list.replay(firm.database, [1])
+    firm.work()
+    assert firm.states() == ["written"]
+
+
+def test_a_process_that_was_asleep(sqlite_firm: Firm, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it read is too old to be written upon: it reads anew."""
+    firm = sqlite_firm
+    firm.ask(phone="76000001")
+    clock = iter([0.0, 60.0])
+    monkeypatch.setattr("domain.write_edits.boot_time", lambda: next(clock))
+    firm.work()
+    monkeypatch.undo()
+    assert "replace" not in firm.ledger.calls
+    firm.ledger.books[4711] = NORDVIND._replace(phone="76999999")
+
+    firm.time_passes()
+    firm.work()
+
+    assert firm.states() == ["refused"]
+
+
+def test_a_mistake_of_ours(sqlite_firm: Firm, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An edit that makes Debitor fail is set aside, the others go on, and a person is told in the end."""
+    firm = sqlite_firm
+    monkeypatch.setattr("domain.write_edits.MOST_BUGS", 1)
+    firm.knows(NORDVIND._replace(number=4712, cvr="25511484"))
+    firm.ask(4711, phone="76000001")
+    firm.ask(4712, phone="76000001")
+    replacement = firm.ledger.replacement
+
+    def broken(body: DebtorBody, changes: dict[str, str]) -> str:
+        if body.debtor.number == 4711:
+            raise ZeroDivisionError
+        return replacement(body, changes)
+
+    monkeypatch.setattr(firm.ledger, "replacement", broken)
+    for _ in range(2):
+        firm.time_passes()
+        with pytest.raises(ZeroDivisionError):
+            firm.work()
+    firm.time_passes()
+    firm.work()
+
+    assert firm.states() == ["failed", "written"]
+    assert firm.failures() == [("1", "bug", "open")]
 
 
 @pytest.mark.parametrize("error", [RateLimited("wait", retry_after_s=7), Unavailable("down")])
