@@ -10,7 +10,7 @@ from werkzeug.test import Client
 
 from cli.web import make_web
 from consumers.actors import declare_actors
-from consumers.drain import REFRESH, TAKE
+from consumers.drain import PEOPLES, REFRESH, TAKE
 from consumers.processes import start_consumers
 from domain.hints import Kind
 from infra.bootstrap import Services, connect, open_reception
@@ -29,7 +29,7 @@ ROUTES = [*topology.ROUTES.values(), topology.RESYNC]
 def test_every_kind_of_event_has_a_way() -> None:
     """Each kind is routed, and each but the unusable ones, which become failures, has a use case or waits for one."""
     assert set(topology.ROUTES) == set(Kind)
-    assert {*REFRESH, *TAKE} == set(Kind) - {Kind.UNUSABLE, Kind.CONVERSIONS}
+    assert {*REFRESH, *TAKE} == set(Kind) - {Kind.UNUSABLE, *PEOPLES}
 
 
 def test_actors_have_names_of_their_own() -> None:
