@@ -14,12 +14,13 @@ from domain.company_events import company_values, microseconds
 from domain.crm_events import UNSTORABLE, Misshapen
 from domain.take_companies import Outcome, Upsert, take_companies
 from infra.bootstrap import Services
-from infra.database import company_views
+from infra.database import company_views, merge_views
 from infra.database.alerts import AlertRows
 from infra.database.companies import CompanyRows
 from infra.database.company_views import Company
 from webhooks import api_shapes as shapes
 from webhooks.api_requests import Problem, answer, body_of, caller, check_parameters, number, page, page_size, text
+from webhooks.api_shapes_merges import happened
 
 READ, WRITE = "companies:read", "companies:write"
 WHO = "api"
@@ -51,6 +52,19 @@ def add_companies(api: Blueprint, services: Services) -> None:
         firm = caller(services, READ)
         check_parameters(())
         return answer(shapes.company(stored(firm, wanted)))
+
+    @api.get("/companies/<wanted>/history")
+    def history(wanted: str) -> ResponseReturnValue:
+        """What happened to a company and to those that are part of it, newest first."""
+        firm = caller(services, READ)
+        check_parameters({"cursor", "limit"})
+        limit, after = page_size(), number("cursor")
+        company_id = stored(firm, wanted).id
+        with services.database.read() as connection:
+            rows = merge_views.history(
+                connection, services.database.sql, firm, company_id, after=after, limit=limit + 1
+            )
+        return page(rows, limit, happened, lambda row: row.id)
 
     @api.put("/companies/<wanted>")
     def put(wanted: str) -> ResponseReturnValue:

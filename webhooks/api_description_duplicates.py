@@ -24,6 +24,7 @@ from webhooks.openapi import (
 )
 
 ID = in_path("id")
+_BOTH = ["answer", "reason"]
 
 _KNOWN = {
     "kind": {"enum": ["debtor", "company"]},
@@ -95,6 +96,23 @@ DUPLICATES: Json = {
     },
     "/duplicates/{id}": {
         "get": one("One alert: its records, what each may be, and why", "companies:read", "Alert", [ID])
+    },
+    "/duplicates/decide": {
+        "post": operation(
+            "Answer every open alert of a reason, each record by its own likeliest company",
+            "companies:write",
+            {"200": obj({"decision": WHOLE, "outcomes": _OUTCOMES})},
+            parameters=[KEY],
+            body=obj({"answer": {"enum": list(Answer)}, "reason": {"enum": list(AlertReason)}}, required=_BOTH),
+        )
+    },
+    "/duplicates/decisions/{id}/undo": {
+        "post": operation(
+            "Take back everything that was answered together; what changed since stays, and says so",
+            "companies:write",
+            {"200": obj({"outcomes": _OUTCOMES})},
+            parameters=[ID, KEY],
+        )
     },
     "/duplicates/{id}/decide": {
         "post": operation(

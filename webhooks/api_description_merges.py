@@ -4,7 +4,7 @@ What the API offers about merges, as OpenAPI 3.1.
 
 from __future__ import annotations
 
-from domain.companies import CompanyFields
+from domain.companies import CompanyFields, What
 from domain.merging import GROUPS, MOST, Keep
 from webhooks.openapi import NUMBER, REPEATS, TEXT, TIME, YES, Json, alike, in_path, obj, one, operation, paged, ref
 
@@ -90,9 +90,31 @@ MERGE_SCHEMAS: Json = {
         }
     ),
     "MergeWish": _BODY,
+    "Happened": obj(
+        {
+            "id": NUMBER,
+            "at": TIME,
+            "who": {**TEXT, "description": "a person, or crm, api, file, e-conomic"},
+            "what": {"enum": list(What)},
+            "company": {**_NAMED, "description": "whose it was when it happened"},
+            "detail": {
+                "type": "object",
+                "description": "field → [before, after]; of a link the debtor's agreement and number; of a merge its"
+                " id, the companies, and what changed",
+            },
+        }
+    ),
 }
 
 MERGE_PATHS: Json = {
+    "/companies/{id}/history": {
+        "get": paged(
+            "What happened to a company and to those that are part of it, newest first",
+            _READ,
+            "Happened",
+            [in_path("id", {"type": "string"})],
+        )
+    },
     "/merges": {
         "get": paged("Merges, newest first, undone ones included", _READ, "Merge", []),
         "post": operation(

@@ -11,7 +11,7 @@ from flask import Blueprint
 from flask.typing import ResponseReturnValue
 
 from domain.alerts import AlertReason, Answer, RecordKind, RecordRef
-from domain.answer_alerts import Choice, NotAnswered, answer
+from domain.answer_alerts import Choice, NotAnswered, answer, answer_all
 from domain.undo_answers import undo, undo_all
 from infra.bootstrap import Services
 from infra.database import alert_views, company_views
@@ -72,6 +72,25 @@ def add_duplicates(api: Blueprint, services: Services) -> None:
             done = answer(stores, wanted, choice, who=WHO)
         return answer_with(shapes.answered(done))
 
+    @api.post("/duplicates/decide")
+    def decide_all() -> ResponseReturnValue:
+        """Answer every open alert of a reason; what cannot be answered says why, and stays open."""
+        firm = caller(services, WRITE)
+        check_parameters(())
+        body = body_of({"answer", "reason"})
+        given, reason = _answer(body.get("answer")), _reason_of(body.get("reason"))
+        return answer_with(shapes.answered(answer_all(answering(services.database, firm), reason, given, who=WHO)))
+
+    @api.post("/duplicates/decisions/<int:decision>/undo")
+    def take_back_all(decision: int) -> ResponseReturnValue:
+        """Take back everything that was answered together; what changed since stays, and says so."""
+        firm = caller(services, WRITE)
+        check_parameters(())
+        body_of(())
+        with refused():
+            outcomes = undo_all(answering(services.database, firm), decision, who=WHO)
+        return answer_with({"outcomes": [shapes.outcome(each) for each in outcomes]})
+
     @api.post("/duplicates/<int:wanted>/undo")
     def take_back(wanted: int) -> ResponseReturnValue:
         """Take back the last answer; with `all`, everything that was answered with it. 409 says what changed since."""
@@ -119,11 +138,16 @@ def refused() -> Iterator[None]:
         raise Problem(409, str(error)) from error
 
 
+def _reason_of(said: object) -> AlertReason:
+    """Raises Problem 400."""
+    if said not in list(AlertReason):
+        raise Problem(400, f"reason must be one of {', '.join(AlertReason)}", field="reason")
+    return AlertReason(str(said))
+
+
 def _reason() -> AlertReason | None:
     reason = text("reason")
-    if reason is not None and reason not in set(AlertReason):
-        raise Problem(400, f"reason must be one of {', '.join(AlertReason)}", field="reason")
-    return None if reason is None else AlertReason(reason)
+    return None if reason is None else _reason_of(reason)
 
 
 def _state() -> str | None:

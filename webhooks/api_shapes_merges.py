@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from domain.companies import StoredCompany
 from domain.merging import Member, Plan
 from infra.database.company_views import Named
-from infra.database.merge_views import Merge
+from infra.database.merge_views import Happened, Merge
 from webhooks.api_shapes import Json, time
 
 
@@ -25,6 +25,18 @@ def merge(row: Merge) -> Json:
         "undone_by": row.undone_by,
         "undone_at": time(row.undone_at),
         "kept": [each._asdict() for each in row.kept],
+    }
+
+
+def happened(row: Happened) -> Json:
+    """A line of a company's history; `company` is whose it was when it happened."""
+    return {
+        "id": row.id,
+        "at": time(row.at),
+        "who": row.who,
+        "what": row.what,
+        "company": _named(row.company),
+        "detail": row.detail,
     }
 
 

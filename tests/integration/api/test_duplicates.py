@@ -82,6 +82,28 @@ def test_an_alert_is_answered_and_taken_back(api: Caller, database: Database) ->
     assert "is open" in api.post("/duplicates/1/undo", {"all": True}, 409)["detail"]
 
 
+@pytest.mark.usefixtures("some_alerts")
+def test_all_of_a_reason_at_once(api: Caller, database: Database) -> None:
+    """What can be answered is, the rest says why; the decision takes it all back, once."""
+    done = api.post("/duplicates/decide", {"answer": "link", "reason": "several"})
+    assert [(each["record"], each["ending"], each["company"]) for each in done["outcomes"]] == [
+        ("debtor 4711 Nordvind Service A/S", None, None),
+        ("debtor 4712 Nordvind Service A/S", "linked", 2),
+    ]
+    assert "say which" in done["outcomes"][0]["problem"]
+    assert rows(database, LINKED) == [(2, 2)]
+    nothing = api.post("/duplicates/decide", {"answer": "leave", "reason": "phone"})
+    assert nothing == {"decision": None, "outcomes": []}
+
+    undo = f"/duplicates/decisions/{done['decision']}/undo"
+    assert [each["problem"] for each in api.post(undo)["outcomes"]] == [None]
+    assert rows(database, LINKED) == []
+    assert "nothing to take back" in api.post(undo, status=409)["detail"]
+    assert api.post("/duplicates/decide", {"answer": "link"}, 400)["field"] == "reason"
+    assert api.post("/duplicates/decide", {"answer": "link", "reason": ["cvr"]}, 400)["field"] == "reason"
+    assert api.post("/duplicates/decide", {"reason": "cvr"}, 400)["field"] == "answer"
+
+
 @pytest.mark.parametrize(
     ("body", "field"),
     [
@@ -115,3 +137,7 @@ def test_nobody_elses(api: Caller, services: Services, database: Database) -> No
     assert [each["id"] for each in reader.get("/duplicates")["items"]] == [1]
     reader.post("/duplicates/1/decide", {"answer": "leave"}, 403)
     reader.post("/duplicates/1/undo", {}, 403)
+    reader.post("/duplicates/decide", {"answer": "leave", "reason": "cvr"}, 403)
+    reader.post("/duplicates/decisions/1/undo", {}, 403)
+    api.post("/duplicates/decide", {"answer": "link", "reason": "cvr"})
+    assert rows(database, LINKED) == []

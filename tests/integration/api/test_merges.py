@@ -135,6 +135,28 @@ def test_a_bad_wish_names_the_field(two: Caller) -> None:
         assert two.post("/merges", body, 400)["field"] == field, body
 
 
+def test_history(two: Caller) -> None:
+    """Newest first, by page, of all that are one company; whose it was when it happened is said."""
+    two.post("/merges", {**TWO, "fields": {"address": {"from": "crm-18"}}}, 201)
+    lines = two.walk("/companies/crm-18/history?limit=1")
+    assert [(each["what"], each["company"]["id"]) for each in lines] == [
+        ("merged", "crm-17"),
+        ("merged", "crm-18"),
+        ("created", "crm-18"),
+        ("created", "crm-17"),
+    ]
+    merged = lines[0]
+    assert (merged["who"], merged["detail"]["merge"], merged["detail"]["companies"]) == (
+        "api",
+        1,
+        [{"company": 2, "crm_id": "crm-18"}],
+    )
+    assert merged["detail"]["changed"]["city"] == ["Horsens", "Vejle"]
+    assert two.get("/companies/%231/history?limit=1")["items"] == lines[:1]
+    two.get("/companies/crm-99/history", 404)
+    two.get("/companies/crm-17/history?after=1", 400)
+
+
 def test_scopes_and_firms(two: Caller, services: Services, database: Database) -> None:
     """Reading is not writing, and another firm's companies and merges are not there."""
     reader = Caller(services, ApiTokens(services.database).create("reader", ["companies:read"]))
