@@ -23,6 +23,7 @@ from infra.database.inbox import SqlInbox
 from infra.database.jobs import Jobs
 from infra.database.names import ask_nightly
 from infra.database.polls import ask
+from infra.database.retention import forget
 from infra.database.statistics import refresh_statistics
 from infra.intake.stores import BadBatch
 
@@ -35,6 +36,7 @@ PAYMENTS_EVERY_S = 3600.0
 NAMES_TICK_S = 60.0
 COMPARE_EVERY_S = 600.0
 CLEAN_EVERY_S = 600.0
+FORGET_EVERY_S = 86_400.0
 STATISTICS_EVERY_S = 30.0
 
 
@@ -119,10 +121,14 @@ class Scheduler:
             deleted = self._jobs.clean_inbox(self._services.settings.retention_days)
             if deleted:
                 log.info("inbox.cleaned", events=deleted)
-            self._services.mails.clean(self._services.settings.retention_days)
             told = self._services.deliveries.clean(self._services.settings.retention_days)
             if told:
                 log.info("outbox.cleaned", events=told)
+
+        if self._jobs.claim("forget", FORGET_EVERY_S):
+            days = self._services.settings.retention_days
+            gone = forget(self._services.database, days) | {"mails": self._services.mails.clean(days)}
+            log.info("old.forgotten", **gone)
 
     def _store(self, hints: list[NewHint]) -> None:
         database = self._services.database
