@@ -39,6 +39,7 @@ SLICE_S = 2.0
 """So long one agreement keeps a thread before others get their turn (design.md §2)."""
 
 MOST_HINTS = 200_000
+MOST_LINKS = 20_000  # what turns out to be too many at once, waits all together
 MOST_EVENTS = 2_000  # their bodies, 64 KiB at most each, are in memory
 
 
@@ -133,7 +134,8 @@ def _work(services: Services, taken: Taken) -> str:
 
 def _slice(services: Services, work: LeasedWork, people_first: bool, old: bool) -> str:
     lease = work.lease
-    hints = work.outstanding(MOST_HINTS if lease.kind in REFRESH else MOST_EVENTS, people_only=people_first)
+    most = MOST_HINTS if lease.kind in REFRESH else MOST_LINKS if lease.kind is Kind.LINKS else MOST_EVENTS
+    hints = work.outstanding(most, people_only=people_first)
     if lease.kind is Kind.UNUSABLE:
         with work.transaction(release=True) as uow:
             turn_into_failures(uow, hints)

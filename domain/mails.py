@@ -35,13 +35,13 @@ class Mailbox(Protocol):
         ...
 
 
-def import_waits(agreement: int, run: int, debtors: int, most: int) -> Letter:
+def import_waits(agreement: int, run: int, most: int) -> Letter:
     """More links and companies at once than the agreement allows wait for a person's word."""
     return Letter(
         MailKind.IMPORT_WAITING,
-        f"Debitor: {debtors} debtors of agreement {agreement} wait for you",
-        f"More than {most} debtors of agreement {agreement} would have been linked to companies, or made into new\n"
-        f"ones, at once. None was: {debtors} wait for you, as run {run}.\n\n"
+        f"Debitor: new debtors of agreement {agreement} wait for you",
+        f"Debtors of agreement {agreement} would have been linked to companies, or made into new ones, and at once\n"
+        f"more than the {most} that may be. They were left as they are, and wait for you as run {run}.\n\n"
         "See what would happen:\n\n"
         f"    debitor import {agreement} --waiting --test\n\n"
         "Then start it, which can be reverted, or drop it:\n\n"

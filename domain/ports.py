@@ -186,6 +186,10 @@ class InboxStore(Protocol):
         """Mark exactly these events, never a range."""
         ...
 
+    def note(self, ids: Collection[int], body: str) -> None:
+        """Say something of these events to whoever takes them next, those that are outstanding still."""
+        ...
+
     def add(self, hints: Sequence[NewHint]) -> None: ...
 
     def announced(self, numbers: Collection[int], since: dt.datetime) -> set[int]:

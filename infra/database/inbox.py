@@ -53,6 +53,12 @@ class SqlInbox:
                 {"ids": self._sql.numbers(ids)},
             )
 
+    def note(self, ids: Collection[int], body: str) -> None:
+        self._connection.execute(
+            text(f"UPDATE inbox SET body = :body WHERE {self._sql.among('id', 'ids')} AND handled_at IS NULL"),
+            {"body": body, "ids": self._sql.numbers(ids)},
+        )
+
     def announced(self, numbers: Collection[int], since: dt.datetime) -> set[int]:
         """Of these debtor numbers, those that a webhook named since then."""
         rows = self._connection.execute(

@@ -48,7 +48,7 @@ class LinkRows:
         row = self._connection.execute(
             living_debtors(self._firm)
             .where(debtor.c.agreement == agreement_number, debtor.c.number == number)
-            .with_for_update(of=debtor)
+            .with_for_update(of=debtor, key_share=True)
         ).first()
         return None if row is None else linked_debtor(row)
 
@@ -59,7 +59,7 @@ class LinkRows:
             living_debtors(self._firm)
             .where(sa.text(self._sql.among("debtor.id", "ids")))
             .order_by(debtor.c.id)
-            .with_for_update(of=debtor),
+            .with_for_update(of=debtor, key_share=True),
             {"ids": self._sql.numbers(ids)},
         )
         return {row.id: linked_debtor(row) for row in rows}

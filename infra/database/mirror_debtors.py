@@ -103,12 +103,23 @@ class DebtorRows:
     def write(self, changes: DebtorChanges, causes: Mapping[int, str]) -> None:
         """In this order, so that no two living rows ever share a number."""
         now = dt.datetime.now(dt.UTC)
+        self._lock(changes)
         self._bury(changes.bury)
         for ends, goes_on in changes.absorb:
             self._absorb(ends, goes_on)
         self._free(changes.free)
         self._update(changes.update, causes, now)
         self._insert(changes.insert, causes, now)
+
+    def _lock(self, changes: DebtorChanges) -> None:
+        """In the order of their ids, as matching locks them: of two that wait for each other one would be cut off."""
+        ids = {*changes.bury, *changes.free, *(row_id for row_id, _ in changes.update)}
+        ids.update(row_id for pair in changes.absorb for row_id in pair)
+        if len(ids) > 1 and self._sql.postgresql:
+            self._connection.execute(
+                text("SELECT id FROM debtor WHERE id = ANY(CAST(:ids AS bigint[])) ORDER BY id FOR NO KEY UPDATE"),
+                {"ids": self._sql.numbers(ids)},
+            )
 
     def _bury(self, ids: Collection[int]) -> None:
         if ids:

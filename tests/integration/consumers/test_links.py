@@ -217,6 +217,60 @@ def test_drops_are_counted_together(services: Services, books: HeldAccounting) -
     assert len(links(services.database)) == 2
 
 
+@pytest.fixture
+def short_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slice of links is over after a portion of two debtors."""
+    monkeypatch.setattr("consumers.drain.SLICE_S", 0.0)
+    monkeypatch.setattr("domain.follow_debtors.AT_ONCE", 2)
+
+
+def drained(services: Services, numbers: range, *, named: bool) -> list[int]:
+    """Debtors come in, by their webhooks or by a resync; returns how many had a company after each slice."""
+    if named:
+        add_hints(services.database, *numbers)
+        drain(services, AGREEMENT, Kind.DEBTORS)
+    else:
+        advance(services, start_resync(services, AGREEMENT, ResyncOptions(invoices=False)))
+    made = []
+    while waiting(services.database):
+        drain(services, AGREEMENT, Kind.LINKS)
+        made.append(len(links(services.database)))
+        do(services.database, "UPDATE debtor_link SET linked_at = '2020-01-01T00:00:00.000Z'")
+    return made
+
+
+@pytest.mark.usefixtures("short_slices")
+@pytest.mark.parametrize("named", [True, False], ids=["named", "all"])
+def test_a_slice_ends_in_time(services: Services, books: HeldAccounting, named: bool) -> None:
+    """Others get their turn after a portion; the next slice goes on with the next portion, until all are done."""
+    books.books |= {number: stranger(number) for number in range(1, 6)}
+    assert drained(services, range(1, 6), named=named) == [2, 4, 5]
+    assert services.work.take(AGREEMENT, Kind.LINKS) is None
+
+
+@pytest.mark.usefixtures("short_slices")
+@pytest.mark.parametrize("named", [True, False], ids=["named", "all"])
+def test_what_is_too_much_waits_in_every_slice(services: Services, books: HeldAccounting, named: bool) -> None:
+    """It was counted together, so it waits together, though the last slice alone would not be too much."""
+    do(services.database, "UPDATE agreement SET most_at_once = 3")
+    books.books |= {number: stranger(number) for number in range(1, 6)}
+    assert drained(services, range(1, 6), named=named) == [0, 0, 0]
+    [run_id] = [row.id for row in rows(services.database, "SELECT id FROM run WHERE state = 'proposed'")]
+    assert scalar(services.database, "SELECT count(*) FROM import_row WHERE run_id = :run", run=run_id) == 5
+    assert scalar(services.database, "SELECT count(*) FROM outbox WHERE type = 'import.waiting'") == 1
+
+
+@pytest.mark.usefixtures("short_slices")
+def test_pages_of_a_look_at_all_are_counted_together(
+    services: Services, books: HeldAccounting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long it takes, a look at all debtors makes no more than the agreement allows at once."""
+    monkeypatch.setattr("infra.database.register.PAGE", 2)
+    do(services.database, "UPDATE agreement SET most_at_once = 3")
+    books.books |= {number: stranger(number) for number in range(1, 7)}
+    assert drained(services, range(1, 7), named=False)[-1] == 2
+
+
 def test_a_resync_asks_once_for_all(services: Services, books: HeldAccounting) -> None:
     """A resync leaves one hint for whatever nobody announced: new debtors and changed ones, not one for each."""
     take(services.database, crm())

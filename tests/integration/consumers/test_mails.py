@@ -91,7 +91,7 @@ def test_an_import_that_waits_is_told_of_once(services: Services, post: MailServ
     [(run_id, waiting)] = [(row.id, row.counts) for row in rows(services.database, "SELECT id, counts FROM run")]
     assert "8" in str(waiting)
     [event] = rows(services.database, "SELECT type, data FROM outbox")
-    assert event == ("import.waiting", f'{{"run":{run_id},"debtors":4,"most_at_once":2}}')
+    assert event == ("import.waiting", f'{{"run":{run_id},"most_at_once":2}}')
     sending = mailer(services)
     sending.step()
     sending.step()
@@ -99,7 +99,7 @@ def test_an_import_that_waits_is_told_of_once(services: Services, post: MailServ
     first, second = post.got
     assert (first.sender, first.recipient, second.recipient) == ("debitor@fjordlys.example", ANNA, BO)
     assert first.message["From"] == "Debitor <debitor@fjordlys.example>"
-    assert first.message["Subject"] == f"Debitor: 4 debtors of agreement {AGREEMENT} wait for you"
+    assert first.message["Subject"] == f"Debitor: new debtors of agreement {AGREEMENT} wait for you"
     assert f"debitor import {AGREEMENT} --cancel {run_id}" in first.message.get_content()
     sending.close()
 

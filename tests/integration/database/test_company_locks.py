@@ -8,14 +8,19 @@ from typing import TypeVar
 
 import pytest
 
+from domain.debtors import Debtor, DebtorChanges
 from domain.merge_companies import Merged, merge
 from domain.merging import NotMerged, Wish
 from domain.take_companies import Outcome, Upsert, survivor
 from infra.database.companies import CompanyRows
 from infra.database.engine import Database
+from infra.database.links import LinkRows
 from infra.database.merges import merging
+from infra.database.mirror_debtors import DebtorRows
+from infra.database.mirror_invoices import InvoiceRows
+from tests.integration.database.test_invoices import invoice
 from tests.support.companies import companies, crm, firm_of, take
-from tests.support.databases import add_agreement, rows
+from tests.support.databases import AGREEMENT, add_agreement, rows
 from tests.support.merges import MARIE, debtor, linked, links_of, merged, undone
 from tests.support.waiting import eventually
 
@@ -69,6 +74,38 @@ def test_a_link_follows(two: Database, company: int, into: int) -> None:
     assert links_of(two) == {4711: into}
     undone(two, 1)
     assert links_of(two) == {4711: into}
+
+
+def test_the_mirror_waits_for_debtors_in_the_order_of_matching(two: Database) -> None:
+    """A page that updates debtors whose rows are in another order than their numbers waits, and nobody is cut off."""
+    debtor(two, 4712)
+    debtor(two, 4711)
+    ids = {row.number: row.id for row in rows(two, "SELECT number, id FROM debtor")}
+    changes = DebtorChanges(update=[(ids[number], Debtor(number, "Nordvind")) for number in (4711, 4712)])
+
+    def mirror() -> None:
+        with two.write() as connection:
+            DebtorRows(connection, two.sql, AGREEMENT).write(changes, {})
+
+    with ThreadPoolExecutor(1) as pool:
+        with two.write() as connection:
+            links = LinkRows(connection, two.sql, firm_of(two))
+            links.debtors([ids[4712]])
+            mirroring = pool.submit(mirror)
+            eventually(lambda: rows(two, WAITING))
+            links.debtors(ids.values())
+        mirroring.result(timeout=10)
+    assert rows(two, "SELECT DISTINCT name FROM debtor") == [("Nordvind",)]
+
+
+def test_an_invoice_does_not_wait_for_its_debtor(two: Database) -> None:
+    """Whoever matches a debtor holds up nobody who stores what refers to it."""
+    debtor(two, 4711)
+    with two.write() as connection:
+        LinkRows(connection, two.sql, firm_of(two)).debtors([1])
+        with two.write() as other:
+            InvoiceRows(other, two.sql, AGREEMENT).write([invoice(20417, debtor=4711)], {20417: 1}, {})
+    assert rows(two, "SELECT debtor_id FROM invoice") == [(1,)]
 
 
 def test_a_record_finds_the_survivor(two: Database) -> None:
