@@ -71,8 +71,8 @@ class Register(Protocol):
         """
         ...
 
-    def crowded(self, debtors: Sequence[MatchedDebtor]) -> set[int]:
-        """Hashes of those keys of these debtors that more than five debtors of the register share."""
+    def crowded(self, debtors: Sequence[MatchedDebtor]) -> Collection[int]:
+        """Those keys of these debtors that many debtors of the register share (`domain.crowds`)."""
         ...
 
     def made_lately(self, seconds: int) -> int:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 
 from domain.accounting_api import AccountingApi, Page
+from domain.crowds import crowded
 from domain.debtors import MAX_NUMBER, Debtor
 from domain.foresight import Foresight
 from domain.hints import match_hint
@@ -30,10 +31,6 @@ from domain.imports import (
     proposal_of,
 )
 from domain.match_debtors import Carried, Did, MatchedDebtor, carry_out
-from domain.matching import weights
-from domain.matching.index import CROWDING
-from domain.matching.keys import keys_of
-from domain.normal_forms import debtor_form
 from domain.ports import UnitOfWork
 from domain.precision import choose
 from domain.read_ahead import ReadAhead
@@ -234,15 +231,12 @@ class Import:
     def _crowded(self, uow: UnitOfWork) -> frozenset[int]:
         """The values that many debtors share: of all the list, or all the mirror."""
         if self._crowds is None:
-            counts: Counter[int] = Counter()
             if self.state.reading is not None:
                 run = self._work.run_id
                 pages = _pages(lambda after: [row.content for row in uow.imports.rows(run, after, PORTION)])
             else:
                 pages = _pages(lambda after: uow.imports.mirrored(after, PORTION))
-            for content in pages:
-                counts.update(key.hash for key in keys_of(debtor_form(content.values)) if key.kind in CROWDING)
-            self._crowds = frozenset(key for key, count in counts.items() if count > weights.CROWD)
+            self._crowds = crowded(content.values for content in pages)
         return self._crowds
 
     # -- carrying out ---------------------------------------------------------------------
@@ -254,13 +248,13 @@ class Import:
             with self._work.look() as uow:
                 rows = uow.imports.rows(run, state.after, PORTION)
                 todo = [row for row in rows if row.done is None and _turn(row) == state.turn]
-                crowded = self._crowded(uow)
+                crowds = self._crowded(uow)
                 if left < MOST_ROUNDS:
                     anew = Foresight()
                     judgements = self._judged(uow, anew, todo)
                     todo = [row._replace(judgement=each) for row, each in zip(todo, judgements, strict=True)]
             with self._work.transaction() as uow:
-                done = self._carried(uow, todo, crowded, last=left == 0)
+                done = self._carried(uow, todo, crowds, last=left == 0)
                 uow.imports.carried(run, done)
                 state.count("done", **_counted(each.outcome for each in done.values()))
                 if len(done) == len(todo):
@@ -276,7 +270,7 @@ class Import:
                 return
 
     def _carried(
-        self, uow: UnitOfWork, rows: Sequence[ImportRow], crowded: Collection[int], *, last: bool
+        self, uow: UnitOfWork, rows: Sequence[ImportRow], crowds: Collection[int], *, last: bool
     ) -> dict[int, Done]:
         """What became of these, by number; those to be judged anew are left out, unless it is the last time."""
         done: dict[int, Done] = {}
@@ -300,7 +294,7 @@ class Import:
             elif judgement is not None:
                 numbers.append(number)
                 proposals.append(proposal_of(debtors[number], judgement, together))
-        carried = carry_out(uow.matching, proposals, who=self._options.who, run_id=self._work.run_id, crowded=crowded)
+        carried = carry_out(uow.matching, proposals, who=self._options.who, run_id=self._work.run_id, crowded=crowds)
         done |= {
             number: _done(each) for number, each in zip(numbers, carried, strict=True) if each.did is not Did.STALE
         }

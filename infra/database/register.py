@@ -4,26 +4,24 @@ An agreement's debtors as matching reads them, inside a transaction.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Sequence
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from domain.companies import said_by_debtor
+from domain.crowds import COUNTED, crowded, crowding_keys
 from domain.follow_debtors import WHO, Following
 from domain.hints import match_hint
 from domain.links import LinkedDebtor
-from domain.matching import weights as w
-from domain.matching.index import CROWDING
-from domain.matching.keys import KeyKind, keys_of
+from domain.matching.identifiers import mail_domain
 from domain.normal_forms import debtor_form
 from infra.database.conversions import ConversionRows
 from infra.database.dialect import Sql
 from infra.database.engine import Database
 from infra.database.inbox import SqlInbox
 from infra.database.links import linked_debtor, living_debtors
-from infra.database.scope import in_scope
+from infra.database.scope import in_scope, in_scope_sql
 from infra.database.tables import agreement
 from infra.database.tables_companies import debtor_link
 from infra.database.tables_mirror import debtor
@@ -77,33 +75,32 @@ class RegisterRows:
             .order_by(debtor.c.number)
         )
 
-    def crowded(self, debtors: Sequence[LinkedDebtor]) -> set[int]:
+    def crowded(self, debtors: Sequence[LinkedDebtor]) -> frozenset[int]:
         """
         Of those without a company; one look at the register, whatever its size.
 
-        Numbers are counted by their last eight digits as they are written, mail and its domain in small letters.
+        It finds numbers by their last seven digits, and hosts by themselves or without their first part: a number in
+        front of another one in the same field, or a mail address under a host of its own, may go uncounted.
         """
         linked = self._linked([one.id for one in debtors])
         own = [one.values for one in debtors if one.id not in linked]
-        if not own:
-            return set()
-        mails = {str(values["email"]).lower() for values in own if values["email"]}
+        keys = [key for values in own for key in crowding_keys(values)]
+        if not keys:
+            return frozenset()
+        forms = [debtor_form(values) for values in own]
         wanted = {
-            "cvrs": {_digits(values["cvr"]) for values in own} - {""},
-            "phones": {_digits(values[name]) for values in own for name in ("phone", "mobile")} - {""},
-            "mails": mails,
-            "domains": {mail.rpartition("@")[2] for mail in mails if "@" in mail},
+            "digits": {number[-7:] for form in forms for number in (form.cvr, *form.phones.split()) if number},
+            "mails": {form.mail for form in forms if form.mail},
+            "hosts": {
+                *(domain for form in forms for domain in form.domains.split()),
+                *(form.mail.rpartition("@")[2] for form in forms if mail_domain(form.mail)),
+            },
         }
         rows = self._connection.execute(
-            sa.text(self._counted()),
+            sa.text(self._sharing()),
             {"agreement": self._agreement, **{name: self._sql.texts(texts) for name, texts in wanted.items()}},
         )
-        counts: Counter[int] = Counter()
-        for kind, country, text, count in rows:
-            form = debtor_form({_FIELD[KeyKind(kind)]: text, "country": country})
-            counts.update({key.hash: count for key in keys_of(form) if key.kind == kind})
-        mine = {key.hash for values in own for key in keys_of(debtor_form(values)) if key.kind in CROWDING}
-        return {key for key in mine if counts[key] > w.CROWD}
+        return crowded((dict(row._mapping) for row in rows), {key.hash for key in keys})
 
     def _linked(self, ids: Collection[int]) -> set[int]:
         found = self._connection.execute(
@@ -114,43 +111,26 @@ class RegisterRows:
         )
         return set(found.scalars())
 
-    def _counted(self) -> str:
-        """Kind of key, country, value, how many debtors hold it."""
-        last8 = "right({}, 8)" if self._sql.postgresql else "substr({}, -8)"
-        domain = "split_part({0}, '@', 2)" if self._sql.postgresql else "substr({0}, instr({0}, '@') + 1)"
-
-        def digits(column: str) -> str:
-            for mark in (" ", "-", ".", "DK"):
-                column = f"replace({column}, '{mark}', '')"
-            return last8.format(column)
-
-        def among(column: str, name: str) -> str:
-            return self._sql.among_texts(column, name)
-
-        def counted(kind: KeyKind, column: str, name: str, key: str, also: str = "") -> str:
-            country = "country" if kind in (KeyKind.CVR, KeyKind.PHONE) else "''"
-            return (
-                f"SELECT '{kind.value}', country, {column}, count(*)"
-                f" FROM (SELECT {country} AS country, {column} FROM own WHERE {among(key, name)}{also}) AS held"
-                f" GROUP BY country, {column}"
-            )
-
+    def _sharing(self) -> str:
+        """The debtors that may hold one of these values."""
+        mail, site = "lower(trim(email))", "lower(trim(website))"
+        for mark in ("https://", "http://", "www."):
+            site = f"replace({site}, '{mark}', '')"
+        if self._sql.postgresql:
+            host, page = f"split_part({mail}, '@', 2)", f"split_part({site}, '/', 1)"
+        else:
+            host, page = f"substr({mail}, instr({mail}, '@') + 1)", f"substr({site}, 1, instr({site} || '/', '/') - 1)"
+        found = [self._sql.among_texts(self._last_digits(name), "digits") for name in _NUMBERS]
+        found += [self._sql.among_texts(mail, "mails"), *(self._sql.among_texts(one, "hosts") for one in (host, page))]
         return (
-            f"WITH register AS (SELECT country, cvr, phone, mobile, lower(email) AS mail, {digits('cvr')} AS cvr8,"
-            f" {digits('phone')} AS phone8, {digits('mobile')} AS mobile8, {domain.format('lower(email)')} AS domain"
-            " FROM debtor WHERE agreement = :agreement AND gone_at IS NULL),"
-            f" own AS (SELECT * FROM register WHERE {among('cvr8', 'cvrs')} OR {among('phone8', 'phones')}"
-            f" OR {among('mobile8', 'phones')} OR {among('mail', 'mails')} OR {among('domain', 'domains')}) "
-            + " UNION ALL ".join(
-                (
-                    counted(KeyKind.CVR, "cvr", "cvrs", "cvr8"),
-                    counted(KeyKind.PHONE, "phone", "phones", "phone8"),
-                    counted(KeyKind.PHONE, "mobile", "phones", "mobile8", " AND mobile8 <> COALESCE(phone8, '')"),
-                    counted(KeyKind.MAIL, "mail", "mails", "mail"),
-                    counted(KeyKind.DOMAIN, "domain", "domains", "domain"),
-                )
-            )
+            f"SELECT {', '.join(COUNTED)} FROM debtor WHERE agreement = :agreement AND gone_at IS NULL"
+            f" AND {in_scope_sql()} AND ({' OR '.join(found)})"
         )
+
+    def _last_digits(self, column: str) -> str:
+        for mark in " -./()":
+            column = f"replace({column}, '{mark}', '')"
+        return f"right({column}, 7)" if self._sql.postgresql else f"substr({column}, -7)"
 
     def made_lately(self, seconds: int) -> int:
         return int(
@@ -185,12 +165,4 @@ def set_following(database: Database, number: int, *, create: bool | None, most_
             SqlInbox(connection, database.sql).add([match_hint(number, None, "")])
 
 
-_FIELD = {KeyKind.CVR: "cvr", KeyKind.PHONE: "phone", KeyKind.MAIL: "email", KeyKind.DOMAIN: "website"}
-
-
-def _digits(value: object) -> str:
-    """The end of a number as `RegisterRows` counts it."""
-    text = str(value or "")
-    for mark in (" ", "-", ".", "DK"):
-        text = text.replace(mark, "")
-    return text[-8:]
+_NUMBERS = ("cvr", "vat_number", "phone", "mobile")
