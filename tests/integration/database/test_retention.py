@@ -11,7 +11,7 @@ from tests.integration.database.test_imports import NAMELESS, NORDVIND, SAME_SYD
 from tests.support.companies import companies, crm, take
 from tests.support.databases import AGREEMENT, do, rows, scalar
 from tests.support.imports import Lists, imported, reverted, run_of
-from tests.support.merges import merged, undone
+from tests.support.merges import debtor, merged, undone
 
 ROWS = "SELECT run_id, number, outcome, content IS NOT NULL AS content, form IS NOT NULL AS form FROM import_row"
 
@@ -53,6 +53,8 @@ def test_rows_of_imports(store: Database) -> None:
 def test_what_waits_or_may_go_on_stays(store: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """Debtors that wait for a person's word, or for whom it was no, and those of a run that was cut short."""
     monkeypatch.setattr("infra.database.retention.AT_ONCE", 1)
+    for number in (4711, 4712):
+        debtor(store, number)
     run_id = imported(store, Lists(NORDVIND, SYDHAVN), test=True)
     with store.write() as connection:
         ImportRows(connection, store.sql, AGREEMENT).wait_for([1, 2])
