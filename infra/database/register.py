@@ -89,15 +89,17 @@ class RegisterRows:
             return frozenset()
         forms = [debtor_form(values) for values in own]
         wanted = {
-            "digits": {number[-7:] for form in forms for number in (form.cvr, *form.phones.split()) if number},
-            "mails": {form.mail for form in forms if form.mail},
+            "cvrs": {form.cvr[-7:] for form in forms} - {""},
+            "phones": {phone[-7:] for form in forms for phone in form.phones.split()},
+            "mails": {form.mail for form in forms} - {""},
             "hosts": {
                 *(domain for form in forms for domain in form.domains.split()),
                 *(form.mail.rpartition("@")[2] for form in forms if mail_domain(form.mail)),
             },
         }
+        wanted = {name: texts for name, texts in wanted.items() if texts}
         rows = self._connection.execute(
-            sa.text(self._sharing()),
+            sa.text(self._sharing(wanted)),
             {"agreement": self._agreement, **{name: self._sql.texts(texts) for name, texts in wanted.items()}},
         )
         return crowded((dict(row._mapping) for row in rows), {key.hash for key in keys})
@@ -111,8 +113,8 @@ class RegisterRows:
         )
         return set(found.scalars())
 
-    def _sharing(self) -> str:
-        """The debtors that may hold one of these values."""
+    def _sharing(self, wanted: Collection[str]) -> str:
+        """The debtors that may hold one of these values; only what is wanted is worked out of each."""
         mail, site = "lower(trim(email))", "lower(trim(website))"
         for mark in ("https://", "http://", "www."):
             site = f"replace({site}, '{mark}', '')"
@@ -120,17 +122,28 @@ class RegisterRows:
             host, page = f"split_part({mail}, '@', 2)", f"split_part({site}, '/', 1)"
         else:
             host, page = f"substr({mail}, instr({mail}, '@') + 1)", f"substr({site}, 1, instr({site} || '/', '/') - 1)"
-        found = [self._sql.among_texts(self._last_digits(name), "digits") for name in _NUMBERS]
-        found += [self._sql.among_texts(mail, "mails"), *(self._sql.among_texts(one, "hosts") for one in (host, page))]
+        held = {
+            "cvrs": {"cvr": self._last_digits("cvr"), "vat_number": self._last_digits("vat_number")},
+            "phones": {"phone": self._last_digits("phone"), "mobile": self._last_digits("mobile")},
+            "mails": {"email": mail},
+            "hosts": {"email": host, "website": page},
+        }
+        found = [
+            f"{column} IS NOT NULL AND {self._sql.among_texts(value, name)}"
+            for name in wanted
+            for column, value in held[name].items()
+        ]
         return (
             f"SELECT {', '.join(COUNTED)} FROM debtor WHERE agreement = :agreement AND gone_at IS NULL"
-            f" AND {in_scope_sql()} AND ({' OR '.join(found)})"
+            f" AND ({' OR '.join(found)}) AND {in_scope_sql()}"
         )
 
     def _last_digits(self, column: str) -> str:
-        for mark in " -./()":
+        if self._sql.postgresql:
+            return f"right(translate({column}, ' -.', ''), 7)"
+        for mark in " -.":
             column = f"replace({column}, '{mark}', '')"
-        return f"right({column}, 7)" if self._sql.postgresql else f"substr({column}, -7)"
+        return f"substr({column}, -7)"
 
     def made_lately(self, seconds: int) -> int:
         return int(
@@ -163,6 +176,3 @@ def set_following(database: Database, number: int, *, create: bool | None, most_
         since = connection.execute(changed.returning(agreement.c.companies_since)).scalar_one()
         if create and since is not None:
             SqlInbox(connection, database.sql).add([match_hint(number, None, "")])
-
-
-_NUMBERS = ("cvr", "vat_number", "phone", "mobile")
