@@ -11,7 +11,8 @@ import click
 from cli.links import WHO, only_agreement
 from cli.output import AGREEMENT, JSON, CommandFailed, connected, counted, print_facts, print_json, print_table
 from domain.alerts import IN_WORDS, AlertReason, Answer, RecordKind, RecordRef
-from domain.answer_alerts import Answered, Choice, Outcome, answer, answer_all
+from domain.answer_alerts import Answered, Choice, answer, answer_all
+from domain.questions import Outcome
 from domain.undo_answers import undo as undo_answer
 from domain.undo_answers import undo_all
 from infra.bootstrap import Services

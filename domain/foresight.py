@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from domain.companies import Change, said_by_debtor
-from domain.imports import VERDICTS, Judgement, Verdict
+from domain.import_rows import VERDICTS, Judgement, Verdict
 from domain.links import followed, joined
 from domain.matching.index import CompanyIndex
 from domain.matching.keys import keys_of

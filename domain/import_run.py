@@ -8,7 +8,7 @@ judged is stored before anything is done, so that a test and a start say the sam
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 
 from domain.accounting_api import AccountingApi, Page
@@ -16,21 +16,9 @@ from domain.crowds import crowded
 from domain.debtors import MAX_NUMBER, Debtor
 from domain.foresight import Foresight
 from domain.hints import match_hint
-from domain.imports import (
-    MOST_TURNS,
-    PORTION,
-    Content,
-    Done,
-    ImportOptions,
-    ImportRow,
-    ImportState,
-    Judgement,
-    Outcome,
-    Phase,
-    Verdict,
-    proposal_of,
-)
-from domain.match_debtors import Carried, Did, MatchedDebtor, carry_out
+from domain.import_carrying import carried_out, debtor_of
+from domain.import_rows import Content, ImportRow, Judgement, Verdict
+from domain.imports import MOST_TURNS, PORTION, ImportOptions, ImportState, Phase
 from domain.ports import UnitOfWork
 from domain.precision import choose
 from domain.read_ahead import ReadAhead
@@ -42,14 +30,6 @@ from domain.run_kinds import RunPort, RunState
 MOST_ROUNDS = 3
 """So often a debtor is judged anew when something it rests on changes all the time."""
 
-_OUTCOMES = {
-    Did.CREATED: Outcome.CREATED,
-    Did.LINKED: Outcome.LINKED,
-    Did.UPDATED: Outcome.UPDATED,
-    Did.ALERTED: Outcome.ASKED,
-    Did.LEFT: Outcome.NOTHING,
-    Did.NOTHING: Outcome.NOTHING,
-}
 _MATCHED = ResyncOptions(invoices=False)
 
 
@@ -203,7 +183,7 @@ class Import:
     def _judged(self, uow: UnitOfWork, foresight: Foresight, rows: Sequence[ImportRow]) -> list[Judgement]:
         settings = uow.imports.settings()
         return foresight.judge(
-            [_debtor(self._work.agreement, row.content, settings.owners) for row in rows],
+            [debtor_of(self._work.agreement, row.content, settings.owners) for row in rows],
             uow.matching.index,
             uow.matching.links,
             may_create=settings.may_create,
@@ -220,7 +200,7 @@ class Import:
             after = 0
             while after < last and (rows := uow.imports.rows(self._work.run_id, after, PORTION)):
                 judged = [
-                    (_debtor(self._work.agreement, row.content, owners), row.judgement)
+                    (debtor_of(self._work.agreement, row.content, owners), row.judgement)
                     for row in rows
                     if row.content.number <= last and row.judgement is not None and row.judgement.turn == turn
                 ]
@@ -254,7 +234,7 @@ class Import:
                     judgements = self._judged(uow, anew, todo)
                     todo = [row._replace(judgement=each) for row, each in zip(todo, judgements, strict=True)]
             with self._work.transaction() as uow:
-                done = self._carried(uow, todo, crowds, last=left == 0)
+                done = carried_out(uow, self._work, todo, who=self._options.who, crowded=crowds, last=left == 0)
                 uow.imports.carried(run, done)
                 state.count("done", **_counted(each.outcome for each in done.values()))
                 if len(done) == len(todo):
@@ -268,40 +248,6 @@ class Import:
                 self._work.save(uow, state)
             if len(done) == len(todo):
                 return
-
-    def _carried(
-        self, uow: UnitOfWork, rows: Sequence[ImportRow], crowds: Collection[int], *, last: bool
-    ) -> dict[int, Done]:
-        """What became of these, by number; those to be judged anew are left out, unless it is the last time."""
-        done: dict[int, Done] = {}
-        owners = uow.imports.settings().owners
-        debtors = {row.content.number: _debtor(self._work.agreement, row.content, owners) for row in rows}
-        together = {
-            row.content.number: debtors[row.content.number].id
-            for row in rows
-            if row.judgement is not None and row.judgement.verdict is Verdict.NEW
-        }
-        before = uow.imports.companies_of(
-            self._work.run_id, {number for row in rows for number in _relies_on(row)} - together.keys()
-        )
-        numbers: list[int] = []
-        proposals = []
-        for row in rows:
-            number = row.content.number
-            judgement = None if row.judgement is None else _resolved(row.judgement, before)
-            if row.content.id is None or row.judgement is None:
-                done[number] = Done(Outcome.NOTHING)
-            elif judgement is not None:
-                numbers.append(number)
-                proposals.append(proposal_of(debtors[number], judgement, together))
-        carried = carry_out(uow.matching, proposals, who=self._options.who, run_id=self._work.run_id, crowded=crowds)
-        done |= {
-            number: _done(each) for number, each in zip(numbers, carried, strict=True) if each.did is not Did.STALE
-        }
-        if last:
-            changing = Done(Outcome.NOTHING, note="it, or the company it may be, changed again and again: import again")
-            done = {row.content.number: changing for row in rows} | done
-        return done
 
 
 class _Within:
@@ -336,12 +282,6 @@ class _Within:
         self._work.keep(write)
 
 
-def _debtor(agreement: int, content: Content, owners: Mapping[str, str]) -> MatchedDebtor:
-    """One that the mirror does not have yet has the negative of its number for an id."""
-    row_id = content.id if content.id is not None else -content.number
-    return MatchedDebtor(row_id, agreement, content.number, content.values, owners)
-
-
 def _pages(read: Callable[[int], list[Content]]) -> Iterable[Content]:
     after = 0
     while page := read(after):
@@ -355,25 +295,3 @@ def _counted(values: Iterable[str]) -> dict[str, int]:
 
 def _turn(row: ImportRow) -> int:
     return row.judgement.turn if row.judgement is not None else 1
-
-
-def _relies_on(row: ImportRow) -> set[int]:
-    """The debtors whose new companies a judgement names."""
-    candidates = row.judgement.candidates if row.judgement is not None else ()
-    return {-each.company for each in candidates if each.company < 0}
-
-
-def _resolved(judgement: Judgement, made: Mapping[int, int]) -> Judgement:
-    """With the companies that were made before."""
-    candidates = tuple(
-        each._replace(company=made[-each.company]) if -each.company in made else each for each in judgement.candidates
-    )
-    company = judgement.company
-    if company is None and judgement.joins is not None:
-        company = made.get(judgement.joins)
-    return judgement._replace(company=company, candidates=candidates)
-
-
-def _done(carried: Carried) -> Done:
-    proposal = carried.proposal
-    return Done(_OUTCOMES[carried.did], carried.company, proposal.changed)

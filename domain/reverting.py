@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from domain.imports import MOST_TURNS, PORTION, ImportRow, Outcome, Reverted
+from domain.import_rows import ImportRow, Outcome, Reverted
+from domain.imports import MOST_TURNS, PORTION
 from domain.links import LinkedDebtor
 from domain.ports import UnitOfWork
 from domain.proposals import new_company

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from domain.alerts import Ending, RecordKind, RecordRef
-from domain.answer_alerts import AT_ONCE, AskedRecord, NotAnswered, Outcome, Stores, Transaction, said_at
 from domain.errors import PermanentError
 from domain.links import LinkedDebtor
+from domain.questions import AT_ONCE, AskedRecord, NotAnswered, Outcome, Stores, Transaction, said_at
 from domain.taking_back import LinkMade, take_back
 from domain.unmerge_companies import unmerge
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from domain.imports import Judgement
+from domain.import_rows import Judgement
 from domain.matching.verdicts import Candidate
 from infra.database import import_views
 from infra.database.company_views import Named

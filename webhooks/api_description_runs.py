@@ -4,7 +4,7 @@ The API's runs, described.
 
 from __future__ import annotations
 
-from domain.imports import Outcome, Reverted, Verdict
+from domain.import_rows import Outcome, Reverted, Verdict
 from domain.precision import Sample
 from domain.run_kinds import RunKind
 from webhooks.openapi import (

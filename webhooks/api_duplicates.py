@@ -11,7 +11,8 @@ from flask import Blueprint
 from flask.typing import ResponseReturnValue
 
 from domain.alerts import AlertReason, Answer, RecordKind, RecordRef
-from domain.answer_alerts import Choice, NotAnswered, answer, answer_all
+from domain.answer_alerts import Choice, answer, answer_all
+from domain.questions import NotAnswered
 from domain.undo_answers import undo, undo_all
 from infra.bootstrap import Services
 from infra.database import alert_views, company_views

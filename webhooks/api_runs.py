@@ -17,7 +17,8 @@ from typing import Any
 from flask import Blueprint, Response
 from flask.typing import ResponseReturnValue
 
-from domain.imports import ImportOptions, Verdict
+from domain.import_rows import Verdict
+from domain.imports import ImportOptions
 from domain.resync_state import ResyncOptions
 from domain.run_kinds import RunKind
 from infra.bootstrap import Services

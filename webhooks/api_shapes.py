@@ -9,8 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
 from domain.alerts import IN_WORDS, RecordKind
-from domain.answer_alerts import Answered, Outcome
+from domain.answer_alerts import Answered
 from domain.matching.verdicts import Candidate
+from domain.questions import Outcome
 from domain.reference import DEBTOR, LINE, Fields, Listing
 from domain.told import money
 from infra.database.alert_views import Alert, Known

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from domain.alerts import AlertReason, Answer, Ending
-from domain.answer_alerts import AskedRecord, Undoing
+from domain.questions import AskedRecord, Undoing
 from infra.database.alert_endings import AlertEndings
 from infra.database.alert_records import candidates_of, ref_of
 from infra.database.dialect import Sql
@@ -24,7 +24,7 @@ _record, _decision = alert_record.c, alert_decision.c
 
 
 class AlertAnswers:
-    """`domain.answer_alerts.AnswerStore` on either database, for one firm."""
+    """`domain.questions.AnswerStore` on either database, for one firm."""
 
     def __init__(self, connection: Connection, sql: Sql, firm: int) -> None:
         self._connection = connection

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from domain.answer_alerts import Stores, Transaction
+from domain.questions import Stores, Transaction
 from infra.database.alert_answers import AlertAnswers
 from infra.database.conversions import ConversionRows
 from infra.database.engine import Database

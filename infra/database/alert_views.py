@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from domain.alerts import AlertReason, Answer, Ending, RecordKind, proposed
-from domain.answer_alerts import AskedRecord
+from domain.questions import AskedRecord
 from infra.database.alert_answers import AlertAnswers
 from infra.database.dialect import Sql
 from infra.database.tables_alerts import alert

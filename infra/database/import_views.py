@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from domain.errors import PermanentError
-from domain.imports import ImportRow, Verdict
+from domain.import_rows import ImportRow, Verdict
 from domain.precision import Part, Precision, Sample, precision
 from infra.database.company_views import Named, names_of
 from infra.database.engine import Database

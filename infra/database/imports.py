@@ -12,35 +12,32 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from domain.companies import Refusal
-from domain.imports import (
+from domain.import_rows import (
     CONTENT,
     Content,
     Done,
-    ImportOptions,
     ImportRow,
-    ImportState,
     Judgement,
     Outcome,
-    Phase,
     Reverted,
-    Settings,
     Verdict,
-    Waiting,
     candidates_as_json,
     candidates_from_json,
 )
+from domain.imports import Phase, Settings
 from domain.matching.records import Record
 from domain.matching.verdicts import Rung
 from domain.precision import Sample, Tick
 from domain.run_kinds import RunKind
 from infra.database import bulk, tables
-from infra.database.comparisons import PROPOSED, UNFINISHED, queue_run
+from infra.database.comparisons import UNFINISHED
 from infra.database.dialect import Sql
 from infra.database.scope import in_scope
 from infra.database.tables import agreement
 from infra.database.tables_companies import debtor_link
 from infra.database.tables_imports import import_row
 from infra.database.tables_mirror import debtor
+from infra.database.waiting_imports import WaitingRows
 
 _row = import_row.c
 _COLUMNS = [debtor.c.id, *(debtor.c[name] for name in CONTENT)]
@@ -58,6 +55,8 @@ class ImportRows:
         self._connection = connection
         self._sql = sql
         self._agreement = agreement
+        waiting = WaitingRows(connection, sql, agreement)
+        self.wait_for, self.waiting, self.settle = waiting.wait_for, waiting.waiting, waiting.settle
 
     def settings(self) -> Settings:
         row = self._connection.execute(
@@ -182,33 +181,6 @@ class ImportRows:
         rows: dict[int, tuple[object, ...]] = {number: (what.value, why) for number, (what, why) in told.items()}
         self._update(("reverted", "revert_note"), run, rows)
 
-    def wait_for(self, debtors: Collection[int]) -> Waiting:
-        """Their rows have numbers below zero until the run begins."""
-        run = self._connection.execute(
-            sa.select(tables.run.c.id)
-            .where(*_proposed(self._agreement, PROPOSED))
-            .order_by(tables.run.c.id)
-            .with_for_update()
-        ).scalar()
-        is_new = run is None
-        if run is None:
-            options, state = ImportOptions(), ImportState(Phase.LOAD).as_json()
-            run = queue_run(
-                self._connection, self._sql, self._agreement, RunKind.IMPORT, options.as_json(), state, state=PROPOSED
-            )
-        known = set(self._connection.execute(sa.select(_row.debtor_id).where(_row.run_id == run)).scalars())
-        bulk.insert_rows(
-            self._connection,
-            self._sql,
-            "import_row",
-            ("run_id", "number", "debtor_id"),
-            [(run, -debtor_id, debtor_id) for debtor_id in sorted(set(debtors) - known)],
-        )
-        waiting = Waiting(int(run), len(known | set(debtors)), is_new)
-        counts = {"verdicts": {"waiting": waiting.debtors}}
-        self._connection.execute(sa.update(tables.run).where(tables.run.c.id == run).values(counts=counts))
-        return waiting
-
     def under_way(self) -> bool:
         run = tables.run.c
         found = sa.select(run.options, run.progress).where(
@@ -221,26 +193,6 @@ class ImportRows:
             for options, progress in self._connection.execute(found)
         )
 
-    def waiting(self, debtors: Collection[int]) -> set[int]:
-        runs = sa.select(tables.run.c.id).where(*_proposed(self._agreement, PROPOSED, "cancelled"))
-        found = sa.select(_row.debtor_id).where(_row.run_id.in_(runs), _row.number < 0)
-        rows = self._connection.execute(
-            found.where(sa.text(self._sql.among("import_row.debtor_id", "ids"))), {"ids": self._sql.numbers(debtors)}
-        )
-        return set(rows.scalars())
-
-    def settle(self) -> None:
-        for state in (PROPOSED, "cancelled"):
-            runs = sa.select(tables.run.c.id).where(*_proposed(self._agreement, state))
-            self._connection.execute(sa.delete(import_row).where(_row.run_id.in_(runs), _row.number < 0))
-        self._connection.execute(
-            sa.update(tables.run)
-            .where(*_proposed(self._agreement, PROPOSED))
-            .values(
-                state="cancelled", finished_at=sa.text(self._sql.now), message="an import of all debtors was started"
-            )
-        )
-
     def approve(self) -> bool:
         approved = self._connection.execute(
             sa.text(
@@ -250,12 +202,6 @@ class ImportRows:
             {"agreement": self._agreement},
         )
         return bool(approved.rowcount)
-
-
-def _proposed(agreement_number: int, *states: str) -> tuple[sa.ColumnElement[bool], ...]:
-    """The imports of an agreement in one of these states."""
-    run = tables.run.c
-    return run.agreement == agreement_number, run.type == RunKind.IMPORT.value, run.state.in_(states)
 
 
 def _made(run: int) -> tuple[sa.ColumnElement[bool], ...]:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from domain.imports import Outcome, Reverted
+from domain.import_rows import Outcome, Reverted
 from domain.run_kinds import RunKind
 from infra.database import tables
 from infra.database.answers import KEPT_S

@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from domain.alerts import AlertReason, Answer
-from domain.answer_alerts import Answered, Choice, NotAnswered, Outcome, answer, answer_all
+from domain.answer_alerts import Answered, Choice, answer, answer_all
+from domain.questions import NotAnswered, Outcome
 from domain.undo_answers import undo, undo_all
 from infra.database.alert_stores import answering
 from infra.database.engine import Database
