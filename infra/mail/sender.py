@@ -8,6 +8,7 @@ import smtplib
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -87,7 +88,11 @@ class MailSender:
     def _send(self, smtp: smtplib.SMTP, mail: Mail) -> Refused | None:
         """Raises NotReached: the connection broke, or nobody may send from our address."""
         try:
-            smtp.send_message(self.message(mail), self._sender.addr_spec, [mail.recipient])
+            message = self.message(mail)
+        except (ValueError, LookupError, MessageError) as error:  # the others must not wait for it for ever
+            return Refused(f"it cannot be written: {error}", for_good=True)
+        try:
+            smtp.send_message(message, self._sender.addr_spec, [mail.recipient])
         except smtplib.SMTPRecipientsRefused as error:
             code, text = error.recipients[mail.recipient]
             return Refused(_reply(code, text), for_good=code >= 500)

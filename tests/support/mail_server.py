@@ -41,17 +41,25 @@ class MailServer:
     got: list[Taken] = field(default_factory=list)
     answers: dict[str, str] = field(default_factory=dict)
     certificate: ssl.SSLContext | None = None  # with one, STARTTLS is offered
+    encrypted: bool = False  # from the first byte on
 
     @property
     def url(self) -> str:
-        return f"smtp://127.0.0.1:{self.port}"
+        return f"{'smtps' if self.encrypted else 'smtp'}://127.0.0.1:{self.port}"
 
 
 class _Session(StreamRequestHandler):
     this: MailServer
 
+    def setup(self) -> None:
+        self.encrypted = self.this.encrypted
+        if self.this.encrypted:
+            assert self.this.certificate is not None
+            self.request = self.this.certificate.wrap_socket(self.request, server_side=True)
+        super().setup()
+
     def handle(self) -> None:
-        self.encrypted, self.signed_in = False, (None, None)
+        self.signed_in = None, None
         sender = recipient = ""
         self._say("220 post.example")
         while line := self.rfile.readline():

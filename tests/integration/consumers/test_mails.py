@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from pydantic import SecretStr
 
 from consumers.drain import drain
 from consumers.mailer import Mailer
+from consumers.processes import start_scheduler
 from domain.debtors import Debtor
 from domain.deliveries import RETRIES_S
 from domain.errors import CredentialsRefused
@@ -25,6 +27,7 @@ from tests.integration.consumers.test_links import stranger
 from tests.support.accounting import HeldAccounting, OneClient
 from tests.support.databases import AGREEMENT, add_hints, do, rows, scalar
 from tests.support.mail_server import MailServer, certificate, mail_server
+from tests.support.waiting import eventually
 
 ANNA, BO = "anna@fjordlys.example", "bo@fjordlys.example"
 
@@ -197,6 +200,29 @@ def test_a_server_that_is_away(services: Services) -> None:
     assert scalar(services.database, "SELECT reason FROM failure") == "not_sent"
 
 
+def test_a_mail_that_cannot_be_written(services: Services, post: MailServer) -> None:
+    """It is given up, and those behind it are sent."""
+    a_mail(services, to="anna@fjordlys.example\r\nBcc: eva@x.example")
+    a_mail(services, to=BO)
+    mailer(services).step()
+    assert [row.state for row in mails(services)] == ["given_up", "sent"]
+    assert [mail.recipient for mail in post.got] == [BO]
+
+
+def test_the_scheduler_sends(services: Services, post: MailServer) -> None:
+    """Mails go out by themselves; once is enough."""
+    stop = threading.Event()
+    threads = start_scheduler(services, stop)
+    try:
+        a_mail(services)
+        eventually(lambda: mails(services)[0].state == "sent")
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join(timeout=10)
+    assert len(post.got) == 1
+
+
 def test_only_one_process_sends(services: Services, post: MailServer) -> None:
     """The second waits until the first lets go."""
     first, second = mailer(services), mailer(services)
@@ -236,3 +262,10 @@ def test_encryption(services: Services, post: MailServer, tmp_path: Path, monkey
     server = replace(server, password="right")
     assert tried(tls=trusting) is None
     assert [(mail.encrypted, mail.user, mail.password) for mail in post.got] == [(True, "debitor", "right")]
+
+    post.encrypted = True
+    services.settings.smtp_url = SecretStr(post.url)
+    server = services.settings.post.server
+    a_mail(services)
+    tried(tls=trusting)
+    assert post.got[-1].encrypted
