@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from collections.abc import Mapping
 
 import sqlalchemy as sa
 import structlog
@@ -15,7 +16,7 @@ import structlog
 from domain.call_forecast import DAY_RESERVE, DAY_S
 from domain.errors import RateLimited
 from domain.work import DAY_CALLS
-from infra.database.dialect import as_time, text
+from infra.database.dialect import text
 from infra.database.engine import Database
 from infra.economic.rates import RateSeen
 from infra.metrics import CALLS
@@ -23,9 +24,10 @@ from infra.metrics import CALLS
 log = structlog.get_logger()
 
 BLOCK = 10  # calls that bulk work reserves at once
-BUCKET_RESERVE = 0.10  # of the bucket, likewise
+BUCKET_RESERVE = 0.10  # of the bucket is kept for people and conversions
 PAUSE_S = 5.0  # after a 429 that names no time
 LOW = 0.5  # a bucket fuller than this needs no bookkeeping
+CLOCK_S = 0.005  # how far stored times, whole milliseconds on SQLite, may be off
 
 
 class SharedBudget:
@@ -34,19 +36,27 @@ class SharedBudget:
 
     Calls are counted before they are made, by one conditional statement in a short transaction of its own; what was
     reserved and not used by a process that died is lost for the day, never overspent.
+
+    The bucket is kept as the moment at which it would be full again: each call moves it on, time brings it nearer, and
+    e-conomic's headers, which know what others spend, only move it on too. Whoever finds too little waits until enough
+    has flowed in, so e-conomic refuses next to nothing and next to nothing is left unused.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._sql = database.sql
+        self._short_s = f"(-{self._sql.seconds_since('full_at')} + {_COST} - window_s * (1.0 - :share))"  # until it may
         self._lock = threading.Lock()
         self._reserved: dict[int, int] = {}
+        self._open: Counter[int] = Counter()  # calls of this process that have no answer yet
         self.made: Counter[int] = Counter()  # calls of this process, by agreement
 
     def admit(self, agreement: int, bulk: bool) -> None:
         """Raises RateLimited while the agreement is paused or its budget is spent."""
         self._admit(agreement, bulk=bulk)
-        self.made[agreement] += 1
+        with self._lock:
+            self.made[agreement] += 1
+            self._open[agreement] += 1
 
     def _admit(self, agreement: int, *, bulk: bool) -> None:
         if bulk and self._takes_reserved(agreement):
@@ -80,12 +90,16 @@ class SharedBudget:
 
     def seen(self, agreement: int, status: int, rate: RateSeen | None, retry_after_s: float | None) -> None:
         CALLS.labels(str(status)).inc()
+        with self._lock:
+            self._open[agreement] -= 1
+            under_way = self._open[agreement]
+        if rate is not None and rate.limit and rate.used is not None:
+            left = 0 if status == 429 else rate.limit - rate.used
+            if left < rate.limit * LOW:
+                # What is under way may be counted in the answer or not.
+                self._lower(agreement, rate.limit, max(0, left - under_way), rate.window_s or 60)
         if status == 429:
             self._pause(agreement, PAUSE_S if retry_after_s is None else retry_after_s)
-        elif rate is not None and rate.limit and rate.used is not None:
-            left = rate.limit - rate.used
-            if left < rate.limit * LOW:
-                self._lower(agreement, rate.limit, left, rate.window_s or 60)
 
     def give_back(self, agreement: int) -> None:
         """A run has ended: calls reserved in a block and not made are not spent."""
@@ -122,21 +136,20 @@ class SharedBudget:
             if self._count(connection, agreement, count, most, unless_held=True):
                 return
         sql = self._sql
+        values = {"count": count, "agreement": agreement, "share": BUCKET_RESERVE if bulk else 0.0}
         with self._database.quick_write() as connection:
             row = connection.execute(
                 text(
-                    "UPDATE budget SET window_left = CASE"
-                    f" WHEN window_ends IS NULL OR window_ends <= {sql.now} THEN NULL"
-                    " ELSE window_left - :count END"
+                    f"UPDATE budget SET full_at = CASE WHEN full_at <= {sql.now} THEN NULL"
+                    f" ELSE {sql.later('full_at', _COST)} END"
                     f" WHERE agreement = :agreement AND (paused_until IS NULL OR paused_until <= {sql.now})"
-                    f" AND (window_left IS NULL OR window_ends <= {sql.now}"
-                    " OR window_left - :count >= CAST(window_limit * :share AS integer))"
+                    f" AND (full_at IS NULL OR full_at <= {sql.now} OR {self._short_s} <= {CLOCK_S})"
                     " RETURNING agreement"
                 ),
-                {"count": count, "agreement": agreement, "share": BUCKET_RESERVE if bulk else 0.0},
+                values,
             ).first()
             if row is None:
-                raise self._limited(connection, agreement)
+                raise self._limited(connection, values)
             if not self._count(connection, agreement, count, most):
                 spent = self._spent(connection, agreement)
                 raise RateLimited(
@@ -159,8 +172,8 @@ class SharedBudget:
         )
         spent = f"COALESCE((SELECT sum(spent) FROM calls WHERE agreement = :agreement AND hour > {sql.after('day')}"
         free = (
-            " AND EXISTS (SELECT 1 FROM budget WHERE agreement = :agreement AND window_left IS NULL"
-            f" AND (paused_until IS NULL OR paused_until <= {sql.now}))"
+            " AND EXISTS (SELECT 1 FROM budget WHERE agreement = :agreement AND (full_at IS NULL"
+            f" OR full_at <= {sql.now}) AND (paused_until IS NULL OR paused_until <= {sql.now}))"
         )
         counted = connection.execute(
             text(
@@ -174,16 +187,18 @@ class SharedBudget:
         )
         return counted.rowcount > 0
 
-    def _limited(self, connection: sa.Connection, agreement: int) -> RateLimited:
+    def _limited(self, connection: sa.Connection, values: Mapping[str, object]) -> RateLimited:
+        agreement = values["agreement"]
         row = connection.execute(
-            text(f"SELECT paused_until, window_ends, {self._sql.now} FROM budget WHERE agreement = :agreement"),
-            {"agreement": agreement},
+            text(
+                f"SELECT -{self._sql.seconds_since('paused_until')}, {self._short_s} FROM budget"
+                " WHERE agreement = :agreement"
+            ),
+            values,
         ).first()
         if row is None:
             return RateLimited(f"agreement {agreement} is not connected", retry_after_s=60)
-        now = as_time(row[2])
-        waits = [(as_time(moment) - now).total_seconds() for moment in row[:2] if moment is not None]
-        wait_s = max([1.0, *(wait for wait in waits if wait > 0)])
+        wait_s = max([1.0, *(float(wait) for wait in row if wait is not None)])
         return RateLimited(f"e-conomic's rate limit for agreement {agreement} is used up", retry_after_s=wait_s)
 
     def _pause(self, agreement: int, seconds: float) -> None:
@@ -197,16 +212,23 @@ class SharedBudget:
             )
 
     def _lower(self, agreement: int, limit: int, left: int, window_s: int) -> None:
-        """A header only lowers what is left, until its window has passed."""
+        """A header only lowers what is left; it rises with time alone."""
         sql = self._sql
+        full_at = sql.after("full_in")
         with self._database.quick() as connection:
             connection.execute(
                 text(
-                    "UPDATE budget SET window_limit = :limit,"
-                    f" window_left = CASE WHEN window_left IS NULL OR window_ends <= {sql.now}"
-                    " OR window_left > :left THEN :left ELSE window_left END,"
-                    f" window_ends = CASE WHEN window_left IS NULL OR window_ends <= {sql.now}"
-                    f" THEN {sql.after('window')} ELSE window_ends END WHERE agreement = :agreement"
+                    f"UPDATE budget SET window_limit = :limit, window_s = :window, full_at = {full_at}"
+                    f" WHERE agreement = :agreement AND (full_at IS NULL OR full_at < {full_at})"
                 ),
-                {"limit": limit, "left": left, "window": window_s, "agreement": agreement},
+                {
+                    "limit": limit,
+                    "window": window_s,
+                    "full_in": (limit - left) / limit * window_s,
+                    "agreement": agreement,
+                },
             )
+
+
+_COST = "1.0 * :count * window_s / window_limit"
+"""Seconds in which so many calls come back."""

@@ -110,6 +110,12 @@ class Sql:
             return f"clock_timestamp() + make_interval(secs => CAST(:{name} AS double precision))"
         return f"strftime('%Y-%m-%dT%H:%M:%fZ', 'now', CAST(:{name} AS TEXT) || ' seconds')"
 
+    def later(self, moment: str, seconds: str) -> str:
+        """A stored time and so many seconds (an expression)."""
+        if self.postgresql:
+            return f"{moment} + make_interval(secs => CAST({seconds} AS double precision))"
+        return f"strftime('%Y-%m-%dT%H:%M:%fZ', {moment}, printf('%+.3f seconds', {seconds}))"
+
     def seconds_since(self, column: str) -> str:
         """Seconds between a stored time and the database's now."""
         if self.postgresql:

@@ -214,9 +214,9 @@ budget = sa.Table(
     "budget",
     metadata,
     of_agreement(primary_key=True),
-    sa.Column("window_limit", sa.Integer),
-    sa.Column("window_left", sa.Integer),
-    sa.Column("window_ends", UtcDateTime()),
+    sa.Column("window_limit", sa.Integer),  # so many calls in `window_s` seconds: a bucket that refills steadily
+    sa.Column("window_s", sa.Integer),
+    sa.Column("full_at", UtcDateTime()),  # of the bucket, if nothing more is spent
     sa.Column("paused_until", UtcDateTime()),
 )
 calls = sa.Table(
