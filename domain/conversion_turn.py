@@ -185,8 +185,10 @@ class Turn:
     def _put_off(self, row: Conversion, error: Exception) -> None:
         """It could not be asked; or it was sent, and nobody knows what became of it."""
         if isinstance(error, TransientError) and not isinstance(error, AnswerLost | Unavailable):
-            # Nothing was sent, or certainly nothing written: the agreement's work waits as a whole.
-            self._ends.save(Save(row._replace(reason=error.reason, message=str(error)[:500]), next_in_s=0.0))
+            # Nothing was sent, or certainly nothing written: the agreement's work waits as a whole, and this one keeps
+            # its place before those that nothing was begun for.
+            later = row._replace(reason=error.reason, message=str(error)[:500])
+            self._ends.save(Save(later, next_in_s=-row.age_s))
             return
         lost = isinstance(error, AnswerLost)
         transient = error if isinstance(error, TransientError) else Unavailable(str(error))

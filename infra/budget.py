@@ -91,8 +91,7 @@ class SharedBudget:
     def seen(self, agreement: int, status: int, rate: RateSeen | None, retry_after_s: float | None) -> None:
         CALLS.labels(str(status)).inc()
         with self._lock:
-            self._open[agreement] -= 1
-            under_way = self._open[agreement]
+            under_way = self._open[agreement] = max(0, self._open[agreement] - 1)
         if rate is not None and rate.limit and rate.used is not None:
             left = 0 if status == 429 else rate.limit - rate.used
             if left < rate.limit * LOW:
