@@ -25,8 +25,10 @@ log = structlog.get_logger()
 
 BLOCK = 10  # calls that bulk work reserves at once
 BUCKET_RESERVE = 0.10  # of the bucket is kept for people and conversions
+SPARE = 0.01  # of the bucket is left alone: what comes back is known from its size alone, and may come more slowly
 PAUSE_S = 5.0  # after a 429 that names no time
 LOW = 0.5  # a bucket fuller than this needs no bookkeeping
+LATELY = 20  # calls that their cost is averaged over: some cost several tokens
 CLOCK_S = 0.005  # how far stored times, whole milliseconds on SQLite, may be off
 
 
@@ -49,6 +51,7 @@ class SharedBudget:
         self._lock = threading.Lock()
         self._reserved: dict[int, int] = {}
         self._open: Counter[int] = Counter()  # calls of this process that have no answer yet
+        self._cost: dict[int, float] = {}  # of a call, on average lately
         self.made: Counter[int] = Counter()  # calls of this process, by agreement
 
     def admit(self, agreement: int, bulk: bool) -> None:
@@ -92,11 +95,14 @@ class SharedBudget:
         CALLS.labels(str(status)).inc()
         with self._lock:
             under_way = self._open[agreement] = max(0, self._open[agreement] - 1)
+            cost = self._cost.get(agreement, 1.0)
+            if rate is not None and rate.cost:
+                cost = self._cost[agreement] = cost + (rate.cost - cost) / LATELY
         if rate is not None and rate.limit and rate.used is not None:
             left = 0 if status == 429 else rate.limit - rate.used
             if left < rate.limit * LOW:
                 # What is under way may be counted in the answer or not.
-                self._lower(agreement, rate.limit, max(0, left - under_way), rate.window_s or 60)
+                self._lower(agreement, rate.limit, max(0.0, left - under_way * cost), rate.window_s or 60)
         if status == 429:
             self._pause(agreement, PAUSE_S if retry_after_s is None else retry_after_s)
 
@@ -135,7 +141,8 @@ class SharedBudget:
             if self._count(connection, agreement, count, most, unless_held=True):
                 return
         sql = self._sql
-        values = {"count": count, "agreement": agreement, "share": BUCKET_RESERVE if bulk else 0.0}
+        tokens = count * max(1.0, self._cost.get(agreement, 1.0))
+        values = {"tokens": tokens, "agreement": agreement, "share": BUCKET_RESERVE if bulk else SPARE}
         with self._database.quick_write() as connection:
             row = connection.execute(
                 text(
@@ -210,7 +217,7 @@ class SharedBudget:
                 {"seconds": seconds, "agreement": agreement},
             )
 
-    def _lower(self, agreement: int, limit: int, left: int, window_s: int) -> None:
+    def _lower(self, agreement: int, limit: int, left: float, window_s: int) -> None:
         """A header only lowers what is left; it rises with time alone."""
         sql = self._sql
         full_at = sql.after("full_in")
@@ -229,5 +236,5 @@ class SharedBudget:
             )
 
 
-_COST = "1.0 * :count * window_s / window_limit"
-"""Seconds in which so many calls come back."""
+_COST = "CAST(:tokens AS double precision) * window_s / window_limit"
+"""Seconds in which so much comes back."""

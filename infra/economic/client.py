@@ -245,7 +245,8 @@ class EconomicAgreement:
         if not any(text for _, text in texts):
             raise ValueError("neither a CVR number nor a name to look for")
         url = queries.containing(self._rest, DEBTOR.path, DEBTOR.key, texts)
-        return read_list(self._get(url, bulk=False), DEBTOR)
+        page = read_list(self._get(url, bulk=False), DEBTOR)
+        return page._replace(more=page.more or len(page.items) + len(page.unreadable) >= queries.NAMESAKES)
 
     def _write(self, method: str, url: str, content: bytes, key: str, number: int | None) -> Written:
         call = Call(self.number, self._grant, url, bulk=False, method=method, content=content, key=key)

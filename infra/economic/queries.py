@@ -16,6 +16,9 @@ from infra.economic.pages import PAGE_SIZE
 MAX_NUMBERS = 200
 """Values `$in:` takes (e-conomic.md §2.8)."""
 
+NAMESAKES = 400
+"""Records of a name or CVR number that are looked at: a call costs more the longer its page may be."""
+
 MAX_URL = 1_999
 """Servers commonly stop at 2,048 (e-conomic.md §8)."""
 
@@ -42,7 +45,7 @@ def containing(base: str, path: str, key: str, texts: Iterable[tuple[str, str]])
     wanted = [(name, text) for name, text in texts if text]
     while True:
         criterion = "$or:".join(f"{name}$like:{_escaped(text)}" for name, text in wanted)
-        url = _sorted(base, path, key, criterion)
+        url = _sorted(base, path, key, criterion, NAMESAKES)
         if len(url) <= MAX_URL:
             return url
         longest = max(len(text) for _, text in wanted)
@@ -84,8 +87,8 @@ def _any_of(key: str, numbers: Iterable[int]) -> str:
     return f"{key}$in:[{','.join(map(str, numbers))}]"
 
 
-def _sorted(base: str, path: str, key: str, criterion: str) -> str:
-    return f"{base}/{path}?filter={_literal(criterion)}&sort={key}&pagesize={PAGE_SIZE}"
+def _sorted(base: str, path: str, key: str, criterion: str, size: int = PAGE_SIZE) -> str:
+    return f"{base}/{path}?filter={_literal(criterion)}&sort={key}&pagesize={size}"
 
 
 def _cursored(base: str, path: str, criterion: str, cursor: str | None) -> str:
