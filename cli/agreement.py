@@ -220,7 +220,7 @@ def test(number: int, report: bool, as_json: bool) -> None:
                 f"the grant token given for agreement {number} opens agreement {identity.agreement}:"
                 f" `debitor agreement credentials {number}` takes the right one"
             )
-        services.agreements.identified(number, name=identity.company, base_currency=identity.base_currency)
+        services.agreements.identified(number, identity)
         services.work.try_now(number)
         facts = _identity_facts(stored, identity) | (_report(api) if report else {})
     if as_json:

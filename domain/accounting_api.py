@@ -56,13 +56,14 @@ class ListedLines(NamedTuple):
 
 
 class Identity(NamedTuple):
-    """Who a pair of tokens speaks for (e-conomic.md §2.2)."""
+    """Who a pair of tokens speaks for (e-conomic.md §2.2). `kind`: the country it was made for, such as "denmark"."""
 
     agreement: int
     user_id: str | None
     company: str | None
     base_currency: str | None
     roles: tuple[str, ...] = ()
+    kind: str | None = None
 
 
 Value = str | int | bool | Decimal

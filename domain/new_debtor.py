@@ -51,7 +51,10 @@ OVERRIDES = (*TEXTS, *DEFAULTED, "number", "kind")
 Overrides = Mapping[str, str]
 """Field of OVERRIDES → what was said; "" leaves a field empty that the company or the settings would fill."""
 
-_OUTSIDE = {theirs: ours for ours, (theirs, _) in TEXTS.items()} | {"debtor_group": "customer_group"}
+_OUTSIDE = {theirs: ours for ours, (theirs, _) in TEXTS.items()} | {
+    "debtor_group": "customer_group",
+    "vat_number": "vat",
+}
 
 
 def outside_name(debtor_field: str) -> str:
@@ -214,7 +217,12 @@ class _Drafting:
             self._fit("pno", pno)
 
     def _vat(self, vat: str, country: str, area: Area | None, kinds: frozenset[Buyer]) -> None:
-        """A number that VAT depends on must be well formed; elsewhere e-conomic takes any text."""
+        """
+        A number that VAT depends on must be well formed; elsewhere e-conomic takes any text.
+
+        Where debtors have a VAT number of their own a well-formed one is that, too; at home a firm may be known by its
+        registration alone.
+        """
         if not vat:
             on_purpose = "vat" in self.overrides and "vat_zone" in self.overrides
             if area is Area.EU and Buyer.PERSON not in kinds and not on_purpose:
@@ -225,6 +233,8 @@ class _Drafting:
                 )
             return
         self.body["cvr"] = vat
+        if self.settings.has_vat_numbers and country and is_vat_number(vat, country):
+            self.body["vat_number"] = identifiers.cvr_number(vat, country)
         if not self._fit("vat", vat):
             return
         if area is Area.EU and kinds != {Buyer.PERSON}:

@@ -65,6 +65,9 @@ Lists = Mapping[Listing, Mapping[str, str]]
 """Key → name of what e-conomic's lists hold now. A list that was never read as a whole is left out."""
 
 
+_VAT_NUMBERS = frozenset({"sweden", "uk", "united kingdom", "germany", "poland", "finland"})
+
+
 class NewDebtorSettings(NamedTuple):
     """
     An agreement's settings.
@@ -79,6 +82,12 @@ class NewDebtorSettings(NamedTuple):
     policy: Policy = Policy.AT_ONCE
     number: NumberSource = NumberSource.ECONOMIC
     edits: bool = False  # whether the CRM may change debtors that exist
+    kind: str | None = None  # the country the agreement was made for, as e-conomic calls it
+
+    @property
+    def has_vat_numbers(self) -> bool:
+        """Whether its debtors have a VAT number beside the number they are registered by (e-conomic.md §2.3)."""
+        return (self.kind or "").casefold() in _VAT_NUMBERS
 
     @property
     def home_country(self) -> str | None:

@@ -80,7 +80,7 @@ class Services:
         api = self.client.agreement(agreement, token)
         if stored.checked_at is None or agreement in self.granted:
             identity = confirmed(api, agreement)
-            self.agreements.identified(agreement, name=identity.company, base_currency=identity.base_currency)
+            self.agreements.identified(agreement, identity)
         return api
 
     def ask(self, agreement: int, debtor: int) -> str:

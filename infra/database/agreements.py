@@ -8,6 +8,7 @@ import datetime as dt
 import secrets as random_secrets
 from typing import Any, NamedTuple
 
+from domain.accounting_api import Identity
 from domain.errors import ConfigurationError, CredentialsMissing
 from infra.database.dialect import as_time, text
 from infra.database.engine import Database
@@ -158,15 +159,20 @@ class Agreements:
             )
             start_now(connection, number)
 
-    def identified(self, number: int, *, name: str | None, base_currency: str | None) -> None:
+    def identified(self, number: int, identity: Identity) -> None:
         """/self named this very agreement: its lists may be believed from now on."""
         with self._database.write() as connection:
             connection.execute(
                 text(
-                    "UPDATE agreement SET name = COALESCE(:name, name), base_currency = :currency,"
+                    "UPDATE agreement SET name = COALESCE(:name, name), base_currency = :currency, kind = :kind,"
                     f" identity_checked_at = {self._sql.now} WHERE number = :number"
                 ),
-                {"number": number, "name": name, "currency": base_currency},
+                {
+                    "number": number,
+                    "name": identity.company,
+                    "currency": identity.base_currency,
+                    "kind": identity.kind,
+                },
             )
 
     def doubt(self, number: int) -> None:

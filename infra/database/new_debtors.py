@@ -17,9 +17,9 @@ _agreement, _name, _list = tables.agreement, tables_mirror.reference_name, table
 def settings_of(connection: Connection, agreement: int) -> NewDebtorSettings:
     """What is set for an agreement that is connected."""
     row = connection.execute(
-        sa.select(_agreement.c.new_debtors, _agreement.c.debtor_edits, _agreement.c.base_currency).where(
-            _agreement.c.number == agreement
-        )
+        sa.select(
+            _agreement.c.new_debtors, _agreement.c.debtor_edits, _agreement.c.base_currency, _agreement.c.kind
+        ).where(_agreement.c.number == agreement)
     ).one()
     kept = row.new_debtors or {}
     return NewDebtorSettings(
@@ -29,6 +29,7 @@ def settings_of(connection: Connection, agreement: int) -> NewDebtorSettings:
         policy=Policy(kept.get("policy", Policy.AT_ONCE)),
         number=NumberSource(kept.get("number", NumberSource.ECONOMIC)),
         edits=bool(row.debtor_edits),
+        kind=row.kind,
     )
 
 

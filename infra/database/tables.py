@@ -53,6 +53,7 @@ agreement = sa.Table(
     sa.Column("ask_every_time", sa.Boolean, nullable=False, default=False),
     sa.Column("hook_secret", sa.Text, nullable=False),  # encrypted; shown again in the addresses to paste
     sa.Column("base_currency", sa.Text),
+    sa.Column("kind", sa.Text),  # "denmark", "sweden" …, as /self calls it
     sa.Column("identity_checked_at", UtcDateTime()),  # /self named this agreement: lists may be believed
     sa.Column("debtors_total", Big),  # of e-conomic's last list answer; plans the cheapest reading
     sa.Column("field_owners", sa.JSON),  # company field → who owns it, where that is not the default

@@ -223,10 +223,15 @@ class Settings(Wire):
     base_currency: str | None = None
 
 
+class AgreementType(Wire):
+    name: str | None = None
+
+
 class SelfRecord(Wire):
     """`GET /self` (e-conomic.md §2.2)."""
 
     agreement_number: Key
+    agreement_type: AgreementType | None = None
     user: User | None = None
     user_name: str | None = None
     company: Company | None = None
@@ -243,6 +248,7 @@ def identity(record: SelfRecord) -> Identity:
         r.company.name if r.company else None,
         r.settings.base_currency if r.settings else None,
         tuple(role.name for role in roles if role.name),
+        r.agreement_type.name if r.agreement_type else None,
     )
 
 

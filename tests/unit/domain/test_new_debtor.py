@@ -172,6 +172,20 @@ def test_what_was_said_completes_it() -> None:
     ]
 
 
+def test_vat_number_of_its_own() -> None:
+    """Agreements of five countries take it beside the registration; a registration alone is no VAT number."""
+    swedish = SETTINGS._replace(kind="sweden", home="SE")
+    firm = CompanyFields("Norrsken Bygg AB", vat="SE 556677-889901", zip="11122", country="SE")
+
+    assert drafted(firm, swedish)["vat_number"] == "SE556677889901"
+    assert drafted(firm, swedish)["cvr"] == "SE 556677-889901"
+    assert "vat_number" not in drafted(firm._replace(vat="556677-8899"), swedish)
+    assert drafted(GERMAN, swedish)["vat_number"] == "DE136695976"
+    assert "needs its VAT number" in lacking(GERMAN._replace(vat=None), swedish)["vat"]
+    assert "vat_number" not in drafted(GERMAN)
+    assert "vat_number" not in drafted(GERMAN, SETTINGS._replace(kind="denmark"))
+
+
 def test_kind_is_asked_only_where_it_matters() -> None:
     """Somebody who may be a firm or a private person is asked about only if the settings treat them differently."""
     hansen = CompanyFields("Hans Hansen", country="DK")

@@ -62,9 +62,9 @@ def test_recorded_identities() -> None:
     """Who the tokens speak for; missing parts are None."""
     danish, trading, swedish = (agreement(Answers(body)).identity() for body in samples("self"))
 
-    assert danish == Identity(1442871, "MLJ", "Fjordlys Energi ApS", "DKK", ("SuperUser",))
+    assert danish == Identity(1442871, "MLJ", "Fjordlys Energi ApS", "DKK", ("SuperUser",), "denmark")
     assert trading.base_currency == "EUR"
-    assert swedish.roles == ("Sales",)
+    assert (swedish.roles, swedish.kind) == (("Sales",), "sweden")
     assert agreement(Answers(b'{"agreementNumber":7,"userName":"EK"}')).identity() == Identity(7, "EK", None, None)
 
 
