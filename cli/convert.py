@@ -13,6 +13,7 @@ from cli.output import AGREEMENT, JSON, CommandFailed, connected, print_facts, p
 from consumers.drain import drain
 from domain.conversion_requests import Supply, Wanted
 from domain.conversions import Said, State, WrongState
+from domain.crm_events import SECOND_NEEDS_DEAL
 from domain.hints import Kind
 from domain.new_debtor import BadOverride, read_overrides
 from infra.bootstrap import Services
@@ -31,7 +32,7 @@ _UNDER_WAY = (State.REQUESTED, State.CREATING)
 @click.argument("company", metavar="COMPANY")
 @click.option("--agreement", type=AGREEMENT, help="where; needed when there are several")
 @click.option("--override", "overrides", multiple=True, metavar="FIELD=VALUE", help="say a field of the debtor")
-@click.option("--second", is_flag=True, help="another debtor, although the company has one")
+@click.option("--second", is_flag=True, help="another debtor, although the company has one; --deal says what for")
 @click.option("--deal", help="the deal that was won")
 @click.option("--link", type=click.IntRange(1, 999_999_999), help="it is this debtor, which exists")
 @click.option("--create", is_flag=True, help="it is none of the debtors shown")
@@ -56,6 +57,8 @@ def convert(
     Said again, it goes on with the same conversion; nothing is created twice.
     """
     said = Said(_overrides(overrides), link, create, approve)
+    if second and not (deal or "").strip():
+        raise click.UsageError(f"--deal {SECOND_NEEDS_DEAL}")
     with connected() as services:
         number = agreement or only_agreement(services)
         unlock(services, number)

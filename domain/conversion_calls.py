@@ -61,9 +61,7 @@ def look(answer: Answer, api: Accounting, company: CompanyFields, number: int | 
         debtor = api.debtor(number)
         answer.found = [] if debtor is None else [debtor]
         return
-    said = answer.conversion.said.overrides
-    name = plain_name(said.get("name") or company.name)
-    page = api.find_debtors(cvr=cvr_key(said.get("vat", company.vat)) or None, name=name)
+    page = api.find_debtors(cvr=cvr_key(company.vat) or None, name=plain_name(company.name))
     answer.found, answer.complete = page.items, not page.more and not page.unreadable
 
 

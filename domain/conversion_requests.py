@@ -167,8 +167,8 @@ def _same(wanted: Wanted, own: Sequence[Conversion], debtors: Collection[int]) -
         if each.running:
             return each
     ended = [each for each in own if each.state in (State.CREATED, State.LINKED) and each.debtor in debtors]
-    if wanted.second:
-        ended = [each for each in ended if wanted.deal is not None and each.deal == wanted.deal]
+    if wanted.second and wanted.deal is not None:  # without one nothing would tell it from the request told again
+        ended = [each for each in ended if each.deal == wanted.deal]
     if ended:
         return ended[0]
     if own and own[0].state is State.FAILED:

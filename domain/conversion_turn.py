@@ -222,7 +222,7 @@ class Turn:
             if found.number in self._rows:
                 self._ends.link(row, found.number, State.LINKED, how=existing.how, found=found)
             else:  # seen in the mirror only: is it still there?
-                self._starts.append(Start(row, company.fields, number=found.number))
+                self._starts.append(Start(row, row.said.about(company.fields), number=found.number))
         elif existing.doubtful:
             self._ends.need(row, Needs(candidates=existing.doubtful), "doubtful")
         elif answer.number is not None:
@@ -231,6 +231,7 @@ class Turn:
             self._draft(row, company, answer)
 
     def _existing(self, row: Conversion, company: StoredCompany, answer: Answer) -> Existing:
+        company = company._replace(fields=row.said.about(company.fields))
         mirrored = () if answer.number is not None else self._office.likely(self._uow, company)
         linked = dict(self._linked)
         if others := {each.number for each in mirrored} - linked.keys():
@@ -325,7 +326,7 @@ class Turn:
             else:
                 self._starts.append(Start(row, seek=True))
         elif row.state is State.REQUESTED and not self._has_its_debtor(row, company):
-            self._starts.append(Start(row, company.fields, number=row.said.link))
+            self._starts.append(Start(row, row.said.about(company.fields), number=row.said.link))
 
     def _wait_for_company(self, row: Conversion) -> None:
         if row.age_s > UNKNOWN_BOUND_S:

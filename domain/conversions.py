@@ -21,6 +21,8 @@ from collections.abc import Collection, Mapping, Sequence
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol
 
+from domain.companies import CompanyFields
+
 KEY_GOOD_S = 55 * 60.0
 """So long the same request may be sent again: e-conomic remembers a key for an hour (e-conomic.md §2.10)."""
 
@@ -85,6 +87,12 @@ class Said(NamedTuple):
             (self.create and not later.link) or later.create,
             self.approved or later.approved,
         )
+
+    def about(self, fields: CompanyFields) -> CompanyFields:
+        """The company as it is to become a debtor: what was said of it counts, not what is stored."""
+        said: dict[str, Any] = {name: text for name, text in self.overrides.items() if name in CompanyFields._fields}
+        name = said.pop("name", "") or fields.name
+        return fields._replace(name=name, **{field: text or None for field, text in said.items()})
 
     def as_json(self) -> dict[str, Any]:
         return {name: value for name, value in self._asdict().items() if value}

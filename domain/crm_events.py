@@ -137,6 +137,9 @@ def _storable(value: object, path: str) -> None:
         raise Misshapen(path or "body", "is too large a number")
 
 
+SECOND_NEEDS_DEAL = "must name the deal that a second debtor is for: told again, it makes no third"
+
+
 def _upserted(data: Mapping[str, object]) -> None:
     _text(data, "id", "data")
     _text(data, "name", "data")
@@ -155,6 +158,8 @@ def _converted(data: Mapping[str, object]) -> None:
     _text(company, "id", "data.company")
     _optional(data, "allow_second_debtor", "data", bool, "true or false")
     _optional(data, "deal", "data", str, "text")
+    if data.get("allow_second_debtor") and not str(data.get("deal") or "").strip():
+        raise Misshapen("data.deal", SECOND_NEEDS_DEAL)
     overrides = data.get("overrides")
     if overrides is None:
         return

@@ -16,7 +16,7 @@ from flask.typing import ResponseReturnValue
 from domain.companies import LONGEST_ID
 from domain.conversion_requests import Supply, Wanted
 from domain.conversions import Said, State, WrongState
-from domain.crm_events import UNSTORABLE
+from domain.crm_events import SECOND_NEEDS_DEAL, UNSTORABLE
 from domain.new_debtor import BadOverride, read_overrides
 from infra.bootstrap import Services
 from infra.database import company_views, conversion_views, views_debtors
@@ -150,6 +150,9 @@ def add_conversions(api: Blueprint, services: Services) -> None:
         deal = body.get("deal")
         if deal is not None and (not isinstance(deal, str) or len(deal) > LONGEST_ID or UNSTORABLE.search(deal)):
             raise Problem(400, f"deal must be text of at most {LONGEST_ID} characters", field="deal")
+        second = _flag(body, "allow_second_debtor")
+        if second and not (deal or "").strip():
+            raise Problem(400, f"deal {SECOND_NEEDS_DEAL}", field="deal")
         with services.database.read() as connection:
             company_id = company_views.find(connection, firm, crm_id.strip())
         if company_id is None:
@@ -157,7 +160,7 @@ def add_conversions(api: Blueprint, services: Services) -> None:
         return Wanted(
             company=company_id,
             said=Said(_overrides(body.get("overrides"))),
-            second=_flag(body, "allow_second_debtor"),
+            second=second,
             deal=deal,
             who=WHO,
         )

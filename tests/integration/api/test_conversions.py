@@ -50,4 +50,6 @@ def test_what_cannot_be_asked_for(api: Caller, services: Services, world: World)
     assert api.post("/conversions", {}, 400)["field"] == "company.id"
     wrong = {"company": {"id": "crm-17"}, "overrides": {"colour": "red"}}
     assert api.post("/conversions", wrong, 400)["field"] == "overrides.colour"
+    second = {"company": {"id": "crm-17"}, "allow_second_debtor": True}
+    assert api.post("/conversions", second, 400)["field"] == "deal"
     api.post("/conversions/99", {}, 404)

@@ -92,6 +92,32 @@ def test_a_second_debtor_on_purpose(firm: Firm) -> None:
     assert firm.links() == [("crm-17", 1), ("crm-17", 2)]
 
 
+def test_no_third_debtor_without_a_deal(firm: Firm) -> None:
+    """Nothing would tell the request from itself told again."""
+    firm.has()
+    firm.ask(deal="D-1")
+    firm.work()
+
+    again = firm.ask(second=True, said=Said(create=True))
+    firm.work()
+
+    assert (again.conversion.id, again.begun) == (1, False)
+    assert list(firm.ledger.books) == [1]
+
+
+def test_what_is_said_of_a_company_finds_its_debtor(firm: Firm) -> None:
+    """The CVR number given with the request counts, not what is stored: another's debtor is not taken for it."""
+    firm.ledger.books[7] = Debtor(7, "Nordvind Service", cvr="31313139", zip="8700", currency="DKK")
+    firm.ledger.books[8] = Debtor(8, "Fjordlys Energi", cvr="30303032", zip="7100", currency="DKK")
+    firm.has()
+
+    firm.ask(said=Said({"vat": "30303032", "name": "Fjordlys Energi ApS", "zip": "7100"}))
+    firm.work()
+
+    assert firm.links() == [("crm-17", 8)]
+    assert firm.ledger.calls == ["find"]
+
+
 def test_a_debtor_that_is_the_company_is_linked(firm: Firm) -> None:
     """Found live by its CVR number, though the mirror has not heard of it yet; nothing is created."""
     firm.ledger.books[4711] = Debtor(4711, "Nordvind Service", cvr="31313139", zip="8700", currency="DKK")

@@ -75,6 +75,8 @@ def test_an_event_is_kept_as_it_was_sent(kind: str, data: dict[str, Any], work: 
         ("data.overrides", body("prospect.converted", {"company": {"id": "1"}, "overrides": []})),
         ("data.overrides.layout", body("prospect.converted", {"company": {"id": "1"}, "overrides": {"layout": ""}})),
         ("data.overrides.number", body("prospect.converted", {"company": {"id": "1"}, "overrides": {"number": True}})),
+        ("data.deal", body("prospect.converted", {"company": {"id": "1"}, "allow_second_debtor": True})),
+        ("data.deal", body("prospect.converted", {"company": {"id": "1"}, "allow_second_debtor": True, "deal": " "})),
         ("data.allow_second_debtor", body("prospect.converted", {"company": {"id": "1"}, "allow_second_debtor": 1})),
     ],
 )  # fmt: skip
