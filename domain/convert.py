@@ -8,6 +8,8 @@ by the others.
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from functools import partial
@@ -17,7 +19,7 @@ from domain.conversion_calls import Answer, asking, boot_time, look, seek, send
 from domain.conversion_ends import Office
 from domain.conversion_turn import Start, Turn
 from domain.conversions import Conversion
-from domain.errors import AnswerLost, DebitorError, TransientError, Unavailable
+from domain.errors import AnswerLost, DebitorError, RateLimited, TransientError, Unavailable
 from domain.ports import WorkPort
 from domain.refresh_debtors import Refreshed
 
@@ -63,6 +65,7 @@ class _Converting:
         self._under_way: dict[Future[Answer], Conversion] = {}
         self._troubles = 0
         self._stop: TransientError | None = None
+        self._stop_ends = math.inf
         self._done = Refreshed()
 
     def run(self) -> Refreshed:
@@ -86,6 +89,8 @@ class _Converting:
 
     def _goes_on(self) -> bool:
         """New ones are begun until the time is over, and while others must be waited for anyway."""
+        if self._under_way and time.monotonic() >= self._stop_ends:
+            self._stop, self._stop_ends = None, math.inf
         return self._stop is None and (self._more_time() or bool(self._under_way))
 
     def _look_for_trouble(self, answers: Sequence[Answer]) -> None:
@@ -97,6 +102,8 @@ class _Converting:
                     self._stop = error
             elif isinstance(error, TransientError):
                 self._stop = error
+                if isinstance(error, RateLimited):  # a call that hangs must not make its pause longer for all others
+                    self._stop_ends = time.monotonic() + (1.0 if error.retry_after_s is None else error.retry_after_s)
             else:
                 self._troubles = 0
 
@@ -143,8 +150,13 @@ class _Converting:
             self._under_way[self._pool.submit(asking, call, start.conversion, stamp)] = start.conversion
 
     def _ended(self) -> list[Answer]:
-        """What has been answered: the first one, and whatever follows on its heels shares its transaction."""
-        wait(self._under_way, return_when=FIRST_COMPLETED)
+        """
+        What has been answered: the first one, and whatever follows on its heels shares its transaction.
+
+        Nothing, when a pause is over that e-conomic asked for.
+        """
+        pause_s = None if self._stop_ends == math.inf else max(0.0, self._stop_ends - time.monotonic())
+        wait(self._under_way, timeout=pause_s, return_when=FIRST_COMPLETED)
         ended, _ = wait(self._under_way, timeout=GATHER_S)
         for future in ended:
             del self._under_way[future]

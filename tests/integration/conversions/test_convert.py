@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import threading
 from typing import Any
 
 import pytest
@@ -463,6 +464,30 @@ def test_throttled_it_waits(firm: Firm) -> None:
     firm.work()
 
     assert firm.links() == [("crm-17", 1)]
+
+
+def test_a_call_that_hangs_prolongs_no_pause(firm: Firm) -> None:
+    """While one is waited for the others go on once the pause is over that e-conomic asked for."""
+    for n in range(2):
+        firm.has(f"crm-{n}", name=f"Firma {n} ApS", vat=None, phone=None, mail=None, street=f"Vej {n}")
+        firm.ask(f"crm-{n}")
+    moments: list[str] = []
+    others_are_made = threading.Event()
+
+    def first_hangs_second_is_refused(moment: str) -> None:
+        if moment == "create":
+            moments.append(moment)
+            if len(moments) == 1:
+                assert others_are_made.wait(10)
+            elif len(moments) == 2:
+                raise RateLimited("429", retry_after_s=0.01)
+            elif len(moments) == 3:
+                others_are_made.set()
+
+    firm.ledger.faults.append(first_hangs_second_is_refused)
+    firm.work()
+
+    assert firm.states() == ["created"] * 2
 
 
 def test_a_look_that_fails_is_made_again(firm: Firm) -> None:
