@@ -31,7 +31,7 @@ from tests.support.receiver import Receiver, receiver
 from tests.support.signed import signed
 from tests.support.waiting import eventually
 
-DEALS = int(os.environ.get("DEBITOR_TEST_DEALS", "200"))
+DEALS = int(os.environ.get("DEBITOR_TEST_DEALS", "1000"))
 NAMESAKES = DEALS // 10
 """Companies that share one name, one zip and nothing else, without a CVR number."""
 
