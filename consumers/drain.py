@@ -115,7 +115,7 @@ def drain(services: Services, agreement: int, kind: Kind) -> None:
 
 
 def _work(services: Services, taken: Taken) -> str:
-    lease, arrivals, _ = taken
+    lease, arrivals = taken.lease, taken.arrivals
     people_first = False
     if lease.kind not in TAKE and lease.kind not in PEOPLES:
         seconds = postpone_s(arrivals)
@@ -126,7 +126,13 @@ def _work(services: Services, taken: Taken) -> str:
     old = lease.kind is Kind.DEBTORS and not people_first and arrivals.oldest_s >= FOLD_AFTER_S
     pool = ThreadPoolExecutor(1, thread_name_prefix="read-ahead")
     try:
-        work = LeasedWork(services.database, lease, ReadAhead(pool), mail_domain=services.settings.mail_domain)
+        work = LeasedWork(
+            services.database,
+            lease,
+            ReadAhead(pool),
+            few=taken.few,
+            mail_domain=services.settings.mail_domain,
+        )
         return _slice(services, work, people_first, old)
     finally:
         pool.shutdown(wait=False, cancel_futures=True)

@@ -81,7 +81,7 @@ def update_rows(
     table: str,
     columns: Sequence[str],
     keys: Sequence[str],
-    rows: Iterable[Sequence[Any]],
+    rows: Sequence[Sequence[Any]],
 ) -> None:
     """Set `columns` where `keys` match; each row holds the columns' values and then the keys'."""
     mark = "%s" if sql.postgresql else "?"
@@ -89,4 +89,8 @@ def update_rows(
     where = " AND ".join(f"{name} = {mark}" for name in keys)
     driver: Any = connection.connection.driver_connection
     with closing(driver.cursor()) as cursor:
-        cursor.executemany(f"UPDATE {table} SET {sets} WHERE {where}", rows)
+        statement = f"UPDATE {table} SET {sets} WHERE {where}"
+        if len(rows) == 1:  # nearly always, and psycopg opens a pipeline for many
+            cursor.execute(statement, rows[0])
+        else:
+            cursor.executemany(statement, rows)

@@ -85,6 +85,11 @@ def as_time(value: Any) -> dt.datetime:
     return moment.astimezone(dt.UTC)
 
 
+def read_json(value: Any) -> Any:
+    """JSON as either database returns it in plain SQL."""
+    return json.loads(value) if isinstance(value, str) else value
+
+
 @lru_cache(maxsize=2_048)
 def text(statement: str) -> sa.TextClause:
     """
@@ -121,6 +126,12 @@ class Sql:
         if self.postgresql:
             return f"CAST(extract(epoch FROM clock_timestamp() - {column}) AS double precision)"
         return f"((julianday('now') - julianday({column})) * 86400.0)"
+
+    def as_json(self, columns: str) -> str:
+        """An aggregate: a list with a list of these columns for each row, for `read_json`."""
+        if self.postgresql:
+            return f"json_agg(json_build_array({columns}))"
+        return f"json_group_array(json_array({columns}))"
 
     def set_of(self, name: str) -> str:
         """A sub-select of the numbers bound as `numbers(…)` to `:name`; its column is `n`, sorted as bound."""

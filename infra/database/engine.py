@@ -132,6 +132,7 @@ def _engine(url: str, pool_size: int, *, quick: bool = False) -> sa.Engine:
         pool_size=pool_size,
         max_overflow=4,
         pool_timeout=10,
+        pool_use_lifo=True,  # few connections stay warm: each prepares its statements for itself
         pool_pre_ping=False,
         isolation_level="AUTOCOMMIT" if quick else "READ COMMITTED",
         connect_args={

@@ -15,14 +15,16 @@ from infra.database.dialect import Sql, text
 class FailureRows:
     """`domain.ports.FailureStore` on either database."""
 
-    def __init__(self, connection: Connection, sql: Sql, agreement: int) -> None:
+    def __init__(self, connection: Connection, sql: Sql, agreement: int, *, some_open: bool = True) -> None:
         self._connection = connection
         self._sql = sql
         self._agreement = agreement
+        self._some_open = some_open
 
     def report(self, failures: Iterable[FailureReport]) -> None:
         rows = [{"agreement": self._agreement, **failure._asdict()} for failure in failures]
         if rows:
+            self._some_open = True
             self._connection.execute(
                 text(
                     "INSERT INTO failure (agreement, subject_kind, subject, reason, message, advice, detail, state,"
@@ -37,6 +39,8 @@ class FailureRows:
             )
 
     def resolve(self, subject_kind: str, subjects: Collection[object]) -> None:
+        if not self._some_open:
+            return
         open_ones = self._connection.execute(
             text(
                 "SELECT id, subject FROM failure WHERE agreement = :agreement AND subject_kind = :kind"

@@ -15,6 +15,9 @@ from infra.database.dialect import Sql, UtcDateTime, as_time, text
 
 _RECENT = "(SELECT COALESCE(max(id), 0) - 100000 FROM inbox)"  # bounds a look back that no index serves
 
+STORED_HINT = "id, old_number, new_number, correlation_id, body, webhook_id"
+"""The columns of `domain.hints.Hint`, in its order."""
+
 HINT_COLUMNS = ("agreement", "kind", "source", "old_number", "new_number", "correlation_id", "body")
 COLUMNS = (*HINT_COLUMNS, "webhook_id")
 
@@ -34,7 +37,7 @@ class SqlInbox:
         people = " AND source = 'sync'" if people_only else ""
         rows = self._connection.execute(
             text(
-                "SELECT id, old_number, new_number, correlation_id, body, webhook_id FROM inbox"
+                f"SELECT {STORED_HINT} FROM inbox"
                 f" WHERE agreement = :agreement AND kind = :kind AND handled_at IS NULL{people}"
                 " ORDER BY id LIMIT :limit"
             ),

@@ -41,10 +41,11 @@ _UPDATE = ("number", *CONTENT, "fingerprint", "correlation_id", "changed_at", "g
 class DebtorRows:
     """Reads what a decision needs and writes what it said."""
 
-    def __init__(self, connection: Connection, sql: Sql, agreement: int) -> None:
+    def __init__(self, connection: Connection, sql: Sql, agreement: int, *, orphaned: bool = True) -> None:
         self._connection = connection
         self._sql = sql
         self._agreement = agreement
+        self._orphaned = orphaned
 
     def raise_stamps(self, stamps: Mapping[int, int]) -> set[int]:
         return raise_stamps(self._connection, self._sql, self._agreement, What.DEBTOR, stamps)
@@ -205,7 +206,7 @@ class DebtorRows:
 
     def adopt_invoices(self, numbers: Collection[int]) -> None:
         """Invoices stored before their debtor find it now."""
-        if not numbers:
+        if not numbers or not self._orphaned:
             return
         orphaned = self._connection.execute(
             text(

@@ -24,12 +24,19 @@ class SqlOutbox:
     """`domain.events.Outbox` on either database, for one firm or for the firm of one agreement."""
 
     def __init__(
-        self, connection: Connection, sql: Sql, *, firm: int | None = None, agreement: int | None = None
+        self,
+        connection: Connection,
+        sql: Sql,
+        *,
+        firm: int | None = None,
+        agreement: int | None = None,
+        listened_to: bool = True,
     ) -> None:
         self._connection = connection
         self._sql = sql
         self._firm = firm
         self._agreement = agreement
+        self._listened_to = listened_to
 
     def wanted(self) -> frozenset[str]:
         endpoints = self._endpoints().values()
@@ -112,6 +119,8 @@ class SqlOutbox:
 
     def _endpoints(self) -> dict[int, set[str] | None]:
         """Each endpoint that takes events, with the types it wants; None = all."""
+        if not self._listened_to:
+            return {}
         firm = ":firm" if self._firm else "(SELECT firm_id FROM agreement WHERE number = :agreement)"
         rows = self._connection.execute(
             text(f"SELECT id, types FROM endpoint WHERE firm_id = {firm} AND disabled_at IS NULL"),

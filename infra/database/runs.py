@@ -20,8 +20,9 @@ from infra.database import tables
 from infra.database.comparisons import UNFINISHED, queue_run
 from infra.database.engine import Database
 from infra.database.holders import free_the_dead, new_token
+from infra.database.standing import Standing, read_standing, standing
 from infra.database.unit_of_work import SqlUnitOfWork
-from infra.database.work import FOLLOWS_COMPANIES, LEASE_S, Owed, draw_stamp
+from infra.database.work import LEASE_S, Owed, draw_stamp
 
 T = tables.run.c
 
@@ -203,10 +204,11 @@ class RunWork:
     def transaction(self, *, release: bool = False) -> Iterator[SqlUnitOfWork]:
         assert not release  # a run's lease ends with the run
         with self._database.write() as connection:
-            follows = self._check(connection) and not self._matches
+            stands = self._check(connection)
+            stands = stands._replace(follows_companies=stands.follows_companies and not self._matches)
             self._kept = []
             attempt = connection.begin_nested() if self._dry else None
-            uow = SqlUnitOfWork(connection, self._database.sql, self.agreement, follows_companies=follows)
+            uow = SqlUnitOfWork(connection, self._database.sql, self.agreement, stands)
             yield uow
             if attempt is not None:
                 attempt.rollback()
@@ -226,23 +228,19 @@ class RunWork:
         """What the transaction that is open now does last, and commits, a dry run's too."""
         self._kept.append(write)
 
-    def _check(self, connection: sa.Connection) -> bool:
-        """
-        Lock the row and make the lease last; returns whether companies follow the agreement's debtors.
-
-        Raises LeaseLost.
-        """
+    def _check(self, connection: sa.Connection) -> Standing:
+        """Lock the row and make the lease last. Raises LeaseLost."""
         held = connection.execute(
             sa.text(
                 f"UPDATE run SET lease_until = {self._database.sql.after('lease_s')}"
                 " WHERE id = :id AND lease_token = :token AND state = 'running'"
-                f" RETURNING {FOLLOWS_COMPANIES.format('run')}"
+                f" RETURNING {standing('run')}"
             ),
             {"lease_s": LEASE_S, "id": self._run.id, "token": self._token},
         ).first()
         if held is None:
             raise LeaseLost(f"run {self._run.id} was cancelled or is held by somebody else now")
-        return bool(held[0])
+        return read_standing(held)
 
     def _write(self, uow: UnitOfWork, state: RunState) -> None:
         assert isinstance(uow, SqlUnitOfWork)

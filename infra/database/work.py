@@ -17,14 +17,16 @@ import structlog
 from sqlalchemy.engine import Connection
 
 from domain.errors import CredentialsRefused, LeaseLost, TransientError
-from domain.hints import Kind
+from domain.hints import Hint, Kind
 from domain.work import BUSY_HINTS, DAY_CALLS, Arrivals, Lease, wait_s
 from infra.database.conversions import due_now
-from infra.database.dialect import Sql, text
+from infra.database.dialect import Sql, read_json, text
 from infra.database.edits import edits_due
 from infra.database.engine import Database, DatabaseAway
 from infra.database.holders import new_token
+from infra.database.inbox import STORED_HINT
 from infra.database.refusals import Refusals
+from infra.database.standing import Standing, read_standing, standing
 
 log = structlog.get_logger()
 
@@ -35,15 +37,22 @@ LEASE_S = 180
 MOST_ASKED = 20
 """More at once is somebody replaying everything, not a person who waits."""
 
+FEW = 20
+
 _UNHANDLED = "FROM inbox WHERE inbox.agreement = work.agreement AND inbox.kind = work.kind AND inbox.handled_at IS NULL"
 
 
 class Taken(NamedTuple):
-    """A lease, how the events came in that it is for, and whether e-conomic refused the token the last time."""
+    """
+    A lease, how the events came in that it is for, and whether e-conomic refused the token the last time.
+
+    `few`: those events, sorted by id, unless there are more than `FEW`; most drains are for one.
+    """
 
     lease: Lease
     arrivals: Arrivals
     was_refused: bool
+    few: list[Hint] | None
 
 
 def _outstanding(sql: Sql) -> str:
@@ -55,10 +64,6 @@ def _outstanding(sql: Sql) -> str:
         f" OR (work.kind = '{Kind.EDITS.value}' AND EXISTS (SELECT 1 FROM debtor_edit"
         f" WHERE debtor_edit.agreement = work.agreement AND {edits_due(sql, 'debtor_edit')})))"
     )
-
-
-FOLLOWS_COMPANIES = "(SELECT companies_since IS NOT NULL FROM agreement WHERE number = {}.agreement)"
-"""Whether the agreement's first import was started; part of a statement that is needed anyway."""
 
 
 class Due(NamedTuple):
@@ -124,6 +129,10 @@ class WorkRows:
             f" (SELECT sum(spent) FROM calls WHERE calls.agreement = work.agreement AND hour > {sql.after('day')}),"
             f" ({waited} LIMIT 1)"
         )
+        self._few = (
+            f"(SELECT {sql.as_json(STORED_HINT)} FROM (SELECT {STORED_HINT} {_UNHANDLED}"
+            f" ORDER BY id LIMIT {FEW + 1}) AS oldest)"
+        )
 
     def take(self, agreement: int, kind: Kind) -> Taken | None:
         """The lease, if the work is due and nobody holds it, and how its events come in. Raises DatabaseAway."""
@@ -133,7 +142,7 @@ class WorkRows:
                 text(
                     f"UPDATE work SET lease_token = :token, lease_until = {self._sql.after('lease_s')}"
                     f" WHERE agreement = :agreement AND kind = :kind AND {self._free} AND {self._outstanding}"
-                    f" RETURNING {self._arrivals}, reason"
+                    f" RETURNING {self._arrivals}, reason, {self._few}"
                 ),
                 {
                     "token": token,
@@ -146,7 +155,14 @@ class WorkRows:
             ).first()
         if row is None:
             return None
-        return Taken(Lease(agreement, kind, token), _arrivals(*row[:-1]), row.reason == CredentialsRefused.reason)
+        *arrivals, reason, oldest = row
+        few = sorted(Hint._make(values) for values in read_json(oldest) or [])
+        return Taken(
+            Lease(agreement, kind, token),
+            _arrivals(*arrivals),
+            reason == CredentialsRefused.reason,
+            few if len(few) <= FEW else None,
+        )
 
     def due(self) -> list[Due]:
         """Everything that could start now: outstanding events, no lease, `not_before` passed, not paused."""
@@ -290,11 +306,9 @@ def asked_for(connection: Connection, agreement: int, kind: Kind) -> None:
     )
 
 
-def check_in(connection: Connection, sql: Sql, lease: Lease, *, release: bool = False) -> bool:
+def check_in(connection: Connection, sql: Sql, lease: Lease, *, release: bool = False) -> Standing:
     """
     Lock the work row and make the lease last, or give it back in this transaction: the work is drained then.
-
-    Returns whether companies follow the agreement's debtors.
 
     Raises:
         LeaseLost: somebody else holds it now.
@@ -308,13 +322,13 @@ def check_in(connection: Connection, sql: Sql, lease: Lease, *, release: bool = 
     held = connection.execute(
         text(
             f"UPDATE work SET {sets} WHERE agreement = :agreement AND kind = :kind AND lease_token = :token"
-            f" RETURNING {FOLLOWS_COMPANIES.format('work')}"
+            f" RETURNING {standing('work')}"
         ),
         _key(lease) if release else {"lease_s": LEASE_S, **_key(lease)},
     ).first()
     if held is None:
         raise LeaseLost(f"the {lease.kind} of agreement {lease.agreement} are held by somebody else now")
-    return bool(held[0])
+    return read_standing(held)
 
 
 def draw_stamp(database: Database, agreement: int) -> int:
