@@ -8,6 +8,7 @@ import datetime as dt
 import json
 from collections.abc import Collection, Mapping
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -19,6 +20,11 @@ from infra.database.engine import Database
 
 NIGHT_UTC = 2
 """The hour (UTC) after which every list is due: three or four o'clock in Denmark."""
+
+MOST_MET = 100_000
+
+_met: WeakKeyDictionary[sa.Engine, set[tuple[int, str, str]]] = WeakKeyDictionary()
+"""(agreement, list, key) of rows that this process found stored: they are never deleted, so it need not look again."""
 
 
 class NameRows:
@@ -35,8 +41,14 @@ class NameRows:
         self._agreement = agreement
 
     def meet(self, carried: Keys) -> set[Listing]:
-        """Nearly always everything is known: then this is one look into the index and writes nothing."""
-        pairs = sorted((which.value, key) for which, keys in carried.items() for key in keys)
+        """Nearly always everything is known: then this is at most one look into the index and writes nothing."""
+        met = _met.setdefault(self._connection.engine, set())
+        pairs = sorted(
+            (which.value, key)
+            for which, keys in carried.items()
+            for key in keys
+            if (self._agreement, which.value, key) not in met
+        )
         if not pairs:
             return set()
         source, values = self._pairs(pairs)
@@ -49,7 +61,12 @@ class NameRows:
             ),
             {"agreement": self._agreement, **values},
         )
-        return {Listing(which) for (which,) in rows}
+        new = {Listing(which) for (which,) in rows}
+        if not new:  # a row of this very transaction may yet be taken back
+            if len(met) > MOST_MET:
+                met.clear()
+            met.update((self._agreement, *pair) for pair in pairs)
+        return new
 
     def unnamed(self) -> set[Listing]:
         rows = self._connection.execute(
