@@ -133,12 +133,12 @@ def _work(services: Services, taken: Taken) -> str:
             few=taken.few,
             mail_domain=services.settings.mail_domain,
         )
-        return _slice(services, work, people_first, old)
+        return _slice(services, work, taken.grant, people_first, old)
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _slice(services: Services, work: LeasedWork, people_first: bool, old: bool) -> str:
+def _slice(services: Services, work: LeasedWork, grant: str | None, people_first: bool, old: bool) -> str:
     lease = work.lease
     most = MOST_HINTS if lease.kind in REFRESH else MOST_LINKS if lease.kind is Kind.LINKS else MOST_EVENTS
     hints = work.outstanding(most, people_only=people_first)
@@ -158,7 +158,7 @@ def _slice(services: Services, work: LeasedWork, people_first: bool, old: bool) 
     elif lease.kind is Kind.EDITS:
         done = write_edits(work, services.economic(lease.agreement), hints, more_time=more_time)
     else:
-        api = services.economic(lease.agreement)
+        api = services.economic(lease.agreement, grant)
         if old:
             with work.transaction() as uow:
                 hints = fold(uow, hints)

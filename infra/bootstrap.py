@@ -64,15 +64,20 @@ class Services:
     granted: dict[int, str] = field(default_factory=dict, repr=False)  # tokens given for this run only
     held: object = None  # whatever must stay open as long as the process lives
 
-    def economic(self, agreement: int) -> Accounting:
+    def economic(self, agreement: int, grant: str | None = None) -> Accounting:
         """
         An agreement's e-conomic, once /self has named the agreement expected.
+
+        Args:
+            grant: its sealed token, where that is known, and known to belong to it.
 
         Raises:
             CredentialsMissing: no grant token is stored.
             WrongAgreement: the tokens belong to another agreement.
             TransientError: /self could not be read.
         """
+        if grant is not None and agreement not in self.granted:
+            return self.client.agreement(agreement, self.secrets.open(grant))
         if token := self.granted.get(agreement):
             stored = self.agreements.get(agreement)
         else:

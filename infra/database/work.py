@@ -46,13 +46,15 @@ class Taken(NamedTuple):
     """
     A lease, how the events came in that it is for, and whether e-conomic refused the token the last time.
 
-    `few`: those events, sorted by id, unless there are more than `FEW`; most drains are for one.
+    `few`: those events, sorted by id, unless there are more than `FEW`; most drains are for one. `grant`: the sealed
+    token to read with, where one is stored and /self has named the agreement.
     """
 
     lease: Lease
     arrivals: Arrivals
     was_refused: bool
     few: list[Hint] | None
+    grant: str | None
 
 
 def _outstanding(sql: Sql) -> str:
@@ -129,9 +131,10 @@ class WorkRows:
             f" (SELECT sum(spent) FROM calls WHERE calls.agreement = work.agreement AND hour > {sql.after('day')}),"
             f" ({waited} LIMIT 1)"
         )
-        self._few = (
+        self._at_hand = (
             f"(SELECT {sql.as_json(STORED_HINT)} FROM (SELECT {STORED_HINT} {_UNHANDLED}"
-            f" ORDER BY id LIMIT {FEW + 1}) AS oldest)"
+            f" ORDER BY id LIMIT {FEW + 1}) AS oldest),"
+            " (SELECT grant_token FROM agreement WHERE number = work.agreement AND identity_checked_at IS NOT NULL)"
         )
 
     def take(self, agreement: int, kind: Kind) -> Taken | None:
@@ -142,7 +145,7 @@ class WorkRows:
                 text(
                     f"UPDATE work SET lease_token = :token, lease_until = {self._sql.after('lease_s')}"
                     f" WHERE agreement = :agreement AND kind = :kind AND {self._free} AND {self._outstanding}"
-                    f" RETURNING {self._arrivals}, reason, {self._few}"
+                    f" RETURNING {self._arrivals}, reason, {self._at_hand}"
                 ),
                 {
                     "token": token,
@@ -155,13 +158,14 @@ class WorkRows:
             ).first()
         if row is None:
             return None
-        *arrivals, reason, oldest = row
+        *arrivals, reason, oldest, grant = row
         few = sorted(Hint._make(values) for values in read_json(oldest) or [])
         return Taken(
             Lease(agreement, kind, token),
             _arrivals(*arrivals),
             reason == CredentialsRefused.reason,
             few if len(few) <= FEW else None,
+            grant,
         )
 
     def due(self) -> list[Due]:
