@@ -38,6 +38,9 @@ log = structlog.get_logger()
 SLICE_S = 2.0
 """So long one agreement keeps a thread before others get their turn (design.md §2)."""
 
+SOON_S = 2.0
+"""What waits no longer than this is woken to the moment; the sweep, which comes every second, finds the rest."""
+
 MOST_HINTS = 200_000
 MOST_LINKS = 20_000  # what turns out to be too many at once, waits all together
 MOST_EVENTS = 2_000  # their bodies, 64 KiB at most each, are in memory
@@ -121,7 +124,7 @@ def _work(services: Services, taken: Taken) -> str:
         seconds = postpone_s(arrivals)
         people_first = (seconds > 0 or arrivals.dear) and services.work.people_wait(lease)
         if seconds > 0 and not people_first:
-            services.work.postpone(lease, seconds)
+            _postpone(services, lease, seconds)
             return "paced"
     old = lease.kind is Kind.DEBTORS and not people_first and arrivals.oldest_s >= FOLD_AFTER_S
     pool = ThreadPoolExecutor(1, thread_name_prefix="read-ahead")
@@ -164,7 +167,7 @@ def _slice(services: Services, work: LeasedWork, grant: str | None, people_first
                 hints = fold(uow, hints)
         done = REFRESH[lease.kind](work, api, hints, more_time=more_time)
     if done.again_in_s:
-        services.work.postpone(lease, done.again_in_s)
+        _postpone(services, lease, done.again_in_s)
     elif not done.finished:
         services.work.release(lease)
     records = {name: count for name, count in done.outcomes.items() if count}
@@ -187,6 +190,14 @@ def _slice(services: Services, work: LeasedWork, grant: str | None, people_first
     if done.matched:
         services.wake_ups.note(lease.agreement, Kind.LINKS)
     return "drained" if done.finished else "sliced"
+
+
+def _postpone(services: Services, lease: Lease, seconds: float) -> None:
+    services.work.postpone(lease, seconds)
+    if seconds <= SOON_S:
+        services.wake_ups.note(
+            lease.agreement, lease.kind, in_s=seconds + 0.01
+        )  # by the database's clock it is due then
 
 
 def _wait(services: Services, lease: Lease, error: TransientError) -> None:

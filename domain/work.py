@@ -23,6 +23,7 @@ DAY_CALLS = 50_000
 BUSY_HINTS = 100  # hints in one second: a storm, not people at work
 BUSY_SHARE = 0.20  # of the day's calls
 QUIET_S = 0.5  # a storm pauses: drain now
+LEAST_WAIT_S = 0.1  # as often as wake-ups come
 PATIENCE_S = 30.0  # a storm that never pauses is drained this often
 MAX_WAIT_S = 600.0
 MAX_RETRY_AFTER_S = 86_400.0  # e-conomic's longest window is a day; more is a mistake of somebody in between
@@ -77,7 +78,7 @@ def postpone_s(arrivals: Arrivals) -> float:
     calm = arrivals.last_second < BUSY_HINTS
     if calm or arrivals.since_hint_s >= QUIET_S or arrivals.since_drain_s >= PATIENCE_S:
         return 0.0
-    return QUIET_S
+    return max(LEAST_WAIT_S, QUIET_S - arrivals.since_hint_s)
 
 
 def wait_s(error: TransientError, attempt: int) -> float:

@@ -29,6 +29,7 @@ class _Pending:
     ids: list[int] = field(default_factory=list)
     causes: list[str] = field(default_factory=list)
     accepted: int = 0
+    not_before: float = 0.0  # monotonic seconds
 
 
 class WakeUps:
@@ -48,11 +49,20 @@ class WakeUps:
         self._thread = threading.Thread(target=self._run, name="wake-ups", daemon=True)
         self._thread.start()
 
-    def note(self, agreement: int, kind: Kind, ids: Sequence[int] = (), causes: Sequence[str] = ()) -> None:
+    def note(
+        self,
+        agreement: int,
+        kind: Kind,
+        ids: Sequence[int] = (),
+        causes: Sequence[str] = (),
+        *,
+        in_s: float = 0.0,
+    ) -> None:
         """
         These events are committed; returns at once.
 
         Args:
+            in_s: not worth going on before; the sweep alone would come up to a second later than that.
             causes: correlation ids of events accepted just now; they are logged with the wake-up, one line for many,
                 since a line for each would cost more than storing them.
         """
@@ -60,6 +70,10 @@ class WakeUps:
             waiting = self._pending.get((agreement, kind))
             if waiting is None:
                 waiting = self._pending[agreement, kind] = _Pending()
+                waiting.not_before = time.monotonic() + in_s if in_s else 0.0
+                self._changed.notify()
+            elif not in_s and waiting.not_before:
+                waiting.not_before = 0.0
                 self._changed.notify()
             waiting.ids.extend(ids[: MOST_IDS - len(waiting.ids)])
             waiting.causes.extend(causes[: MOST_IDS - len(waiting.causes)])
@@ -96,7 +110,9 @@ class WakeUps:
         with self._changed:
             while True:
                 now = time.monotonic()
-                due = {key: one for key, one in self._pending.items() if self._due_in(key, now) <= 0 or self._closed}
+                due = {
+                    key: one for key, one in self._pending.items() if self._due_in(key, one, now) <= 0 or self._closed
+                }
                 if due:
                     for key in due:
                         del self._pending[key]
@@ -106,8 +122,8 @@ class WakeUps:
                     return due
                 if self._closed:
                     return None
-                waits = [self._due_in(key, now) for key in self._pending]
+                waits = [self._due_in(key, one, now) for key, one in self._pending.items()]
                 self._changed.wait(min(waits) if waits else None)
 
-    def _due_in(self, key: tuple[int, Kind], now: float) -> float:
-        return self._last.get(key, -INTERVAL_S) + INTERVAL_S - now
+    def _due_in(self, key: tuple[int, Kind], waiting: _Pending, now: float) -> float:
+        return max(self._last.get(key, -INTERVAL_S) + INTERVAL_S, waiting.not_before) - now

@@ -45,6 +45,18 @@ def test_a_wake_up_names_500_events_at_most(wake_ups: WakeUps, published: Publis
     assert max(len(ids) for _, _, ids in published) == MOST_IDS
 
 
+def test_work_put_off_is_woken_to_the_moment_unless_events_come(wake_ups: WakeUps, published: Published) -> None:
+    """Neither earlier nor with the next sweep; an event that comes meanwhile does not wait for that moment."""
+    noted = time.monotonic()
+    wake_ups.note(AGREEMENT, Kind.DEBTORS, in_s=0.2)
+    wake_ups.note(7, Kind.DEBTORS, in_s=60)
+    wake_ups.note(7, Kind.DEBTORS, [3])
+    eventually(lambda: len(published) == 2, within_s=0.9)
+
+    assert time.monotonic() - noted >= 0.2
+    assert published == [(7, Kind.DEBTORS, [3]), (AGREEMENT, Kind.DEBTORS, [])]
+
+
 def test_a_broker_that_is_away_stops_nothing() -> None:
     """Publishing that fails is dropped (the sweep publishes again); the next one is tried as usual."""
     tried: list[int] = []

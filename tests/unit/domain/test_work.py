@@ -25,7 +25,8 @@ LONG = float("inf")
         (Arrivals(1, 0.0, 0.01, 0.0), 0.0),  # and the next one, right after
         (Arrivals(99, 0.0, 0.1, 0.19), 0.0),  # people at work
         (Arrivals(100, 0.0, 1.0, 0.0), 0.5),  # a storm
-        (Arrivals(9_000, 0.49, 29.9, 0.0), 0.5),
+        (Arrivals(9_000, 0.2, 29.9, 0.0), 0.3),  # what is left of the half second
+        (Arrivals(9_000, 0.49, 29.9, 0.0), 0.1),
         (Arrivals(9_000, 0.5, 1.0, 0.0), 0.0),  # it paused
         (Arrivals(9_000, 0.0, 30.0, 0.0), 0.0),  # it never pauses
         (Arrivals(9_000, 0.0, LONG, 0.0), 0.0),
