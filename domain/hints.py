@@ -137,31 +137,33 @@ class HintTracker:
     """Which hints are answered by which numbers."""
 
     def __init__(self, hints: Iterable[Hint]) -> None:
-        self._waiting: dict[int, set[int]] = {}
-        self._hints: dict[int, Hint] = {}
+        self._waiting: dict[int, set[int]] = {}  # re-numberings: one number answers the others at once
         self._by_number: dict[int, list[Hint]] = {}
-        self._idle: list[int] = []
+        self._idle: list[Hint] = []
+        by_number = self._by_number
         for hint in hints:
-            self._hints[hint.id] = hint
-            names = hint.numbers()
-            if len(names) > 1:  # one number answers the others at once
-                self._waiting[hint.id] = names
-            if not names:
-                self._idle.append(hint.id)
-            for number in names:
-                self._by_number.setdefault(number, []).append(hint)
+            _, old, new, *_ = hint
+            number = new if old is None else old
+            if number is None:
+                self._idle.append(hint)
+                continue
+            by_number.setdefault(number, []).append(hint)
+            if new is not None and new != number:
+                self._waiting[hint.id] = {number, new}
+                by_number.setdefault(new, []).append(hint)
 
     def answered(self, numbers: Collection[int]) -> list[Hint]:
         """The hints all of whose numbers have their answer now."""
-        ids = self._idle
+        done = self._idle
         self._idle = []
         for number in numbers:
             for hint in self._by_number.pop(number, ()):
-                waiting = self._waiting.get(hint.id, set())
-                waiting.discard(number)
+                waiting = self._waiting.get(hint.id)
+                if waiting is not None:
+                    waiting.discard(number)
                 if not waiting:
-                    ids.append(hint.id)
-        return [self._hints[hint_id] for hint_id in ids]
+                    done.append(hint)
+        return done
 
     def causes(self, numbers: Collection[int]) -> dict[int, str]:
         """The correlation id of the newest hint for each number."""
@@ -169,4 +171,6 @@ class HintTracker:
 
     def edges(self, numbers: Collection[int]) -> list[Edge]:
         """The re-numberings from or to these numbers, in order of arrival."""
+        if not self._waiting:
+            return []
         return edges({hint.id: hint for n in numbers for hint in self._by_number.get(n, ())}.values())

@@ -85,11 +85,6 @@ def as_time(value: Any) -> dt.datetime:
     return moment.astimezone(dt.UTC)
 
 
-def read_json(value: Any) -> Any:
-    """JSON as either database returns it in plain SQL."""
-    return json.loads(value) if isinstance(value, str) else value
-
-
 @lru_cache(maxsize=2_048)
 def text(statement: str) -> sa.TextClause:
     """
@@ -128,9 +123,9 @@ class Sql:
         return f"((julianday('now') - julianday({column})) * 86400.0)"
 
     def as_json(self, columns: str) -> str:
-        """An aggregate: a list with a list of these columns for each row, for `read_json`."""
+        """An aggregate: JSON text, a list with a list of these columns for each row."""
         if self.postgresql:
-            return f"json_agg(json_build_array({columns}))"
+            return f"CAST(json_agg(json_build_array({columns})) AS text)"
         return f"json_group_array(json_array({columns}))"
 
     def set_of(self, name: str) -> str:

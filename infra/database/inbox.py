@@ -7,6 +7,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Collection, Sequence
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
@@ -35,15 +36,15 @@ class SqlInbox:
     def outstanding(self, agreement: int, kind: Kind, limit: int, *, people_only: bool = False) -> list[Hint]:
         """The oldest unhandled events, at most `limit`, sorted by id; `people_only`: those a person asked for."""
         people = " AND source = 'sync'" if people_only else ""
-        rows = self._connection.execute(
+        found = self._connection.execute(
             text(
-                f"SELECT {STORED_HINT} FROM inbox"
+                f"SELECT {self._sql.as_json(STORED_HINT)} FROM (SELECT {STORED_HINT} FROM inbox"
                 f" WHERE agreement = :agreement AND kind = :kind AND handled_at IS NULL{people}"
-                " ORDER BY id LIMIT :limit"
+                " ORDER BY id LIMIT :limit) AS oldest"
             ),
             {"agreement": agreement, "kind": kind.value, "limit": limit},
         )
-        return [Hint._make(row) for row in rows]
+        return read_hints(found.scalar_one())
 
     def handled(self, ids: Collection[int]) -> None:
         """Mark exactly these events: a later one may have a lower id and not be visible yet."""
@@ -95,6 +96,11 @@ class SqlInbox:
                 ),
                 [dict(zip(COLUMNS, as_row(hint), strict=True)) for hint in hints],
             )
+
+
+def read_hints(found: str | None) -> list[Hint]:
+    """An aggregate of STORED_HINT, sorted by id: a hundred thousand as one text take a third of the time of rows."""
+    return [] if found is None else sorted(msgspec.json.decode(found, type=list[Hint]))
 
 
 def as_row(hint: NewHint) -> tuple[object, ...]:

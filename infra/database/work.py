@@ -20,11 +20,11 @@ from domain.errors import CredentialsRefused, LeaseLost, TransientError
 from domain.hints import Hint, Kind
 from domain.work import BUSY_HINTS, DAY_CALLS, Arrivals, Lease, wait_s
 from infra.database.conversions import due_now
-from infra.database.dialect import Sql, read_json, text
+from infra.database.dialect import Sql, text
 from infra.database.edits import edits_due
 from infra.database.engine import Database, DatabaseAway
 from infra.database.holders import new_token
-from infra.database.inbox import STORED_HINT
+from infra.database.inbox import STORED_HINT, read_hints
 from infra.database.refusals import Refusals
 from infra.database.standing import Standing, read_standing, standing
 
@@ -159,7 +159,7 @@ class WorkRows:
         if row is None:
             return None
         *arrivals, reason, oldest, grant = row
-        few = sorted(Hint._make(values) for values in read_json(oldest) or [])
+        few = read_hints(oldest)
         return Taken(
             Lease(agreement, kind, token),
             _arrivals(*arrivals),
