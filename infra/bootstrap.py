@@ -4,6 +4,7 @@ The one place that wires a process together.
 
 from __future__ import annotations
 
+import gc
 import os
 from dataclasses import dataclass, field
 
@@ -37,6 +38,13 @@ from infra.intake.remembered import Remembered
 from infra.intake.stores import EventStore, PostgresEvents, SqliteEvents
 from infra.intake.wake_ups import WakeUps
 from infra.settings import Settings, secret_keys
+
+
+COLLECT_AT = (20_000, 20, 20)
+"""
+Python looks for circles of objects after so many new ones (its default is 700): a storm's events, a page's rows are
+hundreds of thousands, and none of them in a circle.
+"""
 
 
 @dataclass(slots=True)
@@ -119,6 +127,7 @@ class Services:
 
 def connect(settings: Settings) -> Services:
     """Open everything a process shares; no thread consumes or schedules yet."""
+    gc.set_threshold(*COLLECT_AT)
     keys = secret_keys(settings)
     box = SecretBox(keys)
     database = Database(settings.database_url)
