@@ -39,7 +39,6 @@ from infra.intake.stores import EventStore, PostgresEvents, SqliteEvents
 from infra.intake.wake_ups import WakeUps
 from infra.settings import Settings, secret_keys
 
-
 COLLECT_AT = (20_000, 20, 20)
 """
 Python looks for circles of objects after so many new ones (its default is 700): a storm's events, a page's rows are
