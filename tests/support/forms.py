@@ -57,6 +57,15 @@ class Agreement:
             )
         )
 
+    def waiting(self) -> list[Any]:
+        """What is unhandled, and how its work stands."""
+        return self.rows(
+            "SELECT i.kind, i.source, count(*) AS events, w.lease_until, w.not_before, w.reason, w.attempts, w.message"
+            " FROM inbox i JOIN work w ON w.agreement = i.agreement AND w.kind = i.kind"
+            " WHERE i.agreement = :agreement AND i.handled_at IS NULL"
+            " GROUP BY i.kind, i.source, w.lease_until, w.not_before, w.reason, w.attempts, w.message"
+        )
+
     def work(self, kind: str = "debtors") -> Any:
         """The work row: what waits and why."""
         (row,) = self.rows("SELECT * FROM work WHERE agreement = :agreement AND kind = :kind", kind=kind)

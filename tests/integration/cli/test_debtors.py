@@ -106,10 +106,11 @@ def test_trouble_of_the_agreement(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """It waits and says why; once e-conomic takes calls again it is written."""
-    monkeypatch.setattr("cli.debtors.PATIENCE_S", 0.1)
     stand_in.control("POST", "faults", {"status": status, "path": "/customers", "method": "PUT", "times": 1})
 
-    waiting = edit(changing, "phone=76000001", "--json", status=1)
+    with monkeypatch.context() as hasty:
+        hasty.setattr("cli.debtors.PATIENCE_S", 0.1)
+        waiting = edit(changing, "phone=76000001", "--json", status=1)
     assert json.loads(waiting.stdout)["reason"] == reason
     assert f"waits ({reason})" in waiting.stderr
     assert changing.json("failures", "list") == []
